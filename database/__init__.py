@@ -1,0 +1,1 @@
+"""What happens inside PostgreSQL: plain psycopg, usable with and without Pulumi."""

@@ -1,0 +1,26 @@
+"""Progress for people: one line on stderr now and then, which the Pulumi CLI shows while it waits."""
+
+import sys
+import time
+from collections.abc import Callable
+
+
+def progress(line: str) -> None:
+    """Print one line on stderr at once; every line shows up twice in the CLI, so print one every few seconds."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Ticker:
+    """Lets a loop speak every few seconds, however fast it turns."""
+
+    def __init__(self, every_seconds: float = 3.0, say: Callable[[str], None] = progress) -> None:
+        """Start counting now: nothing is said before `every_seconds` have passed."""
+        self._every = every_seconds
+        self._say = say
+        self._due = time.monotonic() + every_seconds
+
+    def tick(self, line: Callable[[], str]) -> None:
+        """Say the line if one is due; `line` is only evaluated then."""
+        if time.monotonic() >= self._due:
+            self._say(line())
+            self._due = time.monotonic() + self._every
