@@ -1,0 +1,1 @@
+"""The command line behind `make`: set-up, the stack's life, and looking into its database."""
