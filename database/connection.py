@@ -1,4 +1,4 @@
-"""Sessions with the database: verified TLS always, Entra tokens made at call time, waits with limits, errors explained."""
+"""Sessions with the database: verified TLS always, Entra tokens at call time, waits with limits, errors explained."""
 
 import hashlib
 import os
@@ -13,13 +13,11 @@ import psycopg
 from psycopg import sql
 
 from database import tokens
-from database.errors import ConnectionRefusedByServer, DatabaseError, said
+from database.errors import DatabaseError, UnreachableError, said
 from database.progress import Ticker, progress
 
 _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0)
 _LOCK_POLL_SECONDS = 0.5
-# A load balancer on Azure drops connections that are silent for 4 minutes; an embedding call may be silent for longer.
-_KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class ConnectionSpec:
     database: str
     user: str
     authentication: str  # "entra" | "password"
-    token_scope: str = "https://ossrdbms-aad.database.windows.net/.default"
+    token_scope: str = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
     password: str | None = field(default=None, repr=False)
     connect_timeout_seconds: int = 15
 
@@ -44,20 +42,20 @@ class _Refusal:
     transient: bool = False
 
 
-# Texts of libpq and PostgreSQL, tried against 16.14; the firewall's and the stopped server's behaviour follow Microsoft's
+# Texts of libpq and PostgreSQL, tried against 16.14; what a firewall or a stopped server says follows Microsoft's
 # documentation of flexible server (unverified on the real service). The first match counts.
 _REFUSALS = (
     _Refusal(
         r"no pg_hba\.conf entry",
-        "the server's firewall does not let this address in: add it under `postgres-genai:firewall` (or to the server's "
-        "firewall rules) and run again; a rule that was just written can take a minute.",
+        "the server's firewall does not let this address in: add it under `postgres-genai:firewall` (or to the "
+        "server's firewall rules) and run again; a rule that was just written can take a minute.",
         transient=True,
     ),
     _Refusal(
         r"password authentication failed|[Aa]ccess token|token .*(expired|invalid)",
         "the server refused the credentials. With Entra, check that the principal is an administrator of the server "
-        "(`postgres-genai:authentication`) and that you are signed in as it; with a password, the one in the stack's state "
-        "may be old: `pulumi up`, or `pulumi refresh --run-program` and `pulumi destroy --run-program`, take the present one.",
+        "(`postgres-genai:authentication`) and that you are signed in as it; with a password, the one in the stack's "
+        "state may be old: `pulumi up`, and refresh and destroy with `--run-program`, take the present one.",
     ),
     _Refusal(
         r'role ".*" does not exist|is not permitted to log in',
@@ -65,7 +63,8 @@ _REFUSALS = (
     ),
     _Refusal(
         r'database ".*" does not exist',
-        "the server has no database of this name: was it dropped by hand? `pulumi refresh` and then `pulumi up` bring it back.",
+        "the server has no database of this name: if it was dropped by hand, `pulumi refresh` and `pulumi up` make it "
+        "again.",
     ),
     _Refusal(
         r"certificate verify failed|root certificate|does not match host name|SSL error: .*certificate",
@@ -78,8 +77,8 @@ _REFUSALS = (
     ),
     _Refusal(
         r"failed to resolve host|could not translate host name|Name or service not known",
-        "the name of the server does not resolve: it may be new (wait a minute), deleted, or private to a network that this "
-        "machine is not in.",
+        "the name of the server does not resolve: it may be new (wait a minute), deleted, or private to a network that "
+        "this machine is not in.",
         transient=True,
     ),
     _Refusal(
@@ -102,7 +101,7 @@ def connect(
     Transient failures are tried again with a growing pause, 15 s in all beside the attempts' own timeouts.
 
     Raises:
-        ConnectionRefusedByServer: with what the server said and what to do.
+        UnreachableError: with what the server said and what to do.
     """
     for pause in (*_BACK_OFF_SECONDS, None):
         try:
@@ -147,7 +146,7 @@ def session(
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn a driver's error inside the block into a DatabaseError that says what was being done and what the server said."""
+    """Turn a driver's error in the block into a DatabaseError: what was being done, and what the server said."""
     try:
         yield
     except psycopg.Error as error:
@@ -158,7 +157,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 def opener(spec: ConnectionSpec, *, application_name: str = "postgres-genai") -> Callable[[], psycopg.Connection]:
-    """Return a function that opens a connection whose statements have no time limit, for workers that CALL for minutes."""
+    """Return a function that opens connections without a statement time limit, for workers that CALL for minutes."""
 
     def open_connection() -> psycopg.Connection:
         connection = connect(spec, application_name=application_name)
@@ -170,7 +169,6 @@ def opener(spec: ConnectionSpec, *, application_name: str = "postgres-genai") ->
 
 def _open(spec: ConnectionSpec, application_name: str, autocommit: bool) -> psycopg.Connection:
     password = tokens.token(spec.token_scope) if spec.authentication == "entra" else spec.password
-    roots = {} if os.environ.get("PGSSLROOTCERT") else {"sslrootcert": certifi.where()}
     return psycopg.connect(
         host=spec.host,
         dbname=spec.database,
@@ -180,8 +178,12 @@ def _open(spec: ConnectionSpec, application_name: str, autocommit: bool) -> psyc
         connect_timeout=spec.connect_timeout_seconds,
         application_name=application_name,
         autocommit=autocommit,
-        **roots,
-        **_KEEPALIVES,
+        sslrootcert=os.environ.get("PGSSLROOTCERT") or certifi.where(),
+        # A load balancer on Azure drops connections that are silent for 4 minutes; a worker may be silent for longer.
+        keepalives=1,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
     )
 
 
@@ -197,16 +199,16 @@ def _take_lock(connection: psycopg.Connection, lock: str, timeout_seconds: float
         if time.monotonic() >= deadline:
             raise DatabaseError(
                 f"another session has been changing {lock} in database {connection.info.dbname} for "
-                f"{timeout_seconds:.0f} s: probably another `pulumi up`, or one that was killed and whose provider process "
-                f"still runs. Wait for it, or end that session, and run again."
+                f"{timeout_seconds:.0f} s: probably another `pulumi up`, or one that was killed and whose provider "
+                f"process still runs. Wait for it, or end that session, and run again."
             )
         ticker.tick(lambda: f"waiting for another session that is changing {lock}")
         time.sleep(_LOCK_POLL_SECONDS)
 
 
-def _refused(spec: ConnectionSpec, text: str, refusal: _Refusal | None) -> ConnectionRefusedByServer:
+def _refused(spec: ConnectionSpec, text: str, refusal: _Refusal | None) -> UnreachableError:
     advice = refusal.advice if refusal else "see the server's log for the reason."
-    return ConnectionRefusedByServer(
+    return UnreachableError(
         f"cannot connect to database {spec.database} on {spec.host} as {spec.user}: {advice} "
         f"The connection said: {_last_line(text)}"
     )

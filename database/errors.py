@@ -15,7 +15,7 @@ class DatabaseError(Exception):
     """
 
 
-class ConnectionRefusedByServer(DatabaseError):
+class UnreachableError(DatabaseError):
     """No session could be opened: the network, the firewall, the credentials or the server's state."""
 
 

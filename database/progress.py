@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 def progress(line: str) -> None:
     """Print one line on stderr at once; every line shows up twice in the CLI, so print one every few seconds."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 class Ticker:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from database.errors import ConnectionRefusedByServer
+from database.errors import UnreachableError
 
 _SPARE_SECONDS = 300  # a token this close to its end is not handed out any more
 _lock = threading.Lock()
@@ -14,7 +14,7 @@ def token(scope: str) -> str:
     """Return an access token for the scope from the environment's identity (CLI, OIDC, managed identity).
 
     Raises:
-        ConnectionRefusedByServer: nobody is signed in, or the identity service refused.
+        UnreachableError: nobody is signed in, or the identity service refused.
     """
     with _lock:
         kept = _kept.get(scope)
@@ -27,8 +27,8 @@ def token(scope: str) -> str:
 
 def _fetch(scope: str) -> tuple[str, float]:
     # Imported here: it takes a third of a second, and a preview, which starts this process too, needs no token.
-    from azure.core.exceptions import ClientAuthenticationError
-    from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+    from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415
+    from azure.identity import CredentialUnavailableError, DefaultAzureCredential  # noqa: PLC0415
 
     try:
         got = DefaultAzureCredential().get_token(scope)
@@ -37,7 +37,7 @@ def _fetch(scope: str) -> tuple[str, float]:
         kind = type(error).__name__
     else:
         return got.token, float(got.expires_on)
-    raise ConnectionRefusedByServer(
+    raise UnreachableError(
         f"no Entra token for {scope}: sign in (`az login`, or the workload identity of this runner) and run again. "
         f"The identity library said: {kind}: {reason}"
     ) from None
