@@ -1,0 +1,1 @@
+"""Pulumi components of postgres-genai, one concept a file."""

@@ -1,0 +1,179 @@
+"""Rules over jobs, vector columns and deployments: what the database or the model would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.catalogue.models import MODELS
+from components.job_settings import JobSettings
+from components.mistakes import Findings, Path, nearest
+
+if TYPE_CHECKING:
+    from components.settings import StackSettings
+
+# pgvector's limits of an indexed column, and pg_diskann's without product quantization.
+# Sources: pgvector README ("Indexing"); azure-databases-docs, how-to-use-pgdiskann.
+MAX_INDEXED = {"vector": 2_000, "halfvec": 4_000}
+MAX_DISKANN = {False: 2_000, True: 16_000}
+
+# Options of each index with the values that it takes (pgvector and pg_diskann documentation).
+INDEX_OPTIONS: dict[str, dict[str, tuple[int, int]]] = {
+    "none": {},
+    "hnsw": {"m": (2, 100), "ef_construction": (4, 1000)},
+    "ivfflat": {"lists": (1, 32_768)},
+    "diskann": {
+        "max_neighbors": (8, 1536),
+        "l_value_ib": (10, 500),
+        "product_quantized": (0, 1),
+        "pq_param_num_chunks": (0, 16_000),
+        "pq_param_training_samples": (0, 1_000_000),
+    },
+}
+
+_SCHEMAS = "pg_catalog information_schema pg_toast vectorize migrations azure_ai azure_openai azure_cognitive azure_ml"
+RESERVED_SCHEMAS = frozenset(_SCHEMAS.split())
+
+
+def check(settings: StackSettings, findings: Findings) -> None:
+    """Add every mistake of the jobs and the vector columns."""
+    _needed_extensions(settings, findings)
+    for name, job in settings.jobs.items():
+        here = ("jobs", name)
+        _schema(job.table, (*here, "table"), findings)
+        _deployment(settings, job, here, findings)
+        _columns(job, here, findings)
+        _index(settings, job, here, findings)
+    for name, column in settings.vector_columns.items():
+        _schema(column.table, ("vectorColumns", name, "table"), findings)
+    _shared_columns(settings, findings)
+
+
+def dimensions_of(settings: StackSettings, job: JobSettings) -> int:
+    """Return the dimensions of a job's vectors: its own, or those of the model."""
+    deployment = settings.deployments.get(job.deployment)
+    return job.dimensions or (deployment.facts.dimensions if deployment else 0)
+
+
+def _needed_extensions(settings: StackSettings, findings: Findings) -> None:
+    enabled = settings.enabled_extensions
+    wanted = ([("jobs", "vector"), ("jobs", "azure_ai")] if settings.jobs else []) + (
+        [("vectorColumns", "vector")] if settings.vector_columns else []
+    )
+    for key, extension in wanted:
+        if extension not in enabled:
+            why = "listed as unavailable" if extension in settings.unavailable else "not among the extensions"
+            findings.add((key,), f"needs the extension {extension!r}, which is {why}", reads=[("extensions",)])
+
+
+def _schema(table: str, path: Path, findings: Findings) -> None:
+    schema = table.partition(".")[0].lower()
+    if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):
+        findings.add(path, f"schema {schema!r} belongs to the system; name a table of your own")
+
+
+def _deployment(settings: StackSettings, job: JobSettings, here: Path, findings: Findings) -> None:
+    deployment = settings.deployments.get(job.deployment)
+    if deployment is None:
+        findings.add(
+            (*here, "deployment"),
+            f"{job.deployment!r} is not declared under deployments; {nearest(job.deployment, settings.deployments)}",
+            reads=[("deployments",)],
+        )
+        return
+    model = deployment.facts
+    reads = [("deployments", job.deployment, "model")]
+    if not model.embeds:
+        embedding = ", ".join(name for name, other in MODELS.items() if other.embeds)
+        findings.add((*here, "deployment"), f"{model.name} makes no vectors; models that do: {embedding}", reads=reads)
+    elif job.dimensions is not None and job.dimensions > model.dimensions:
+        findings.add(
+            (*here, "dimensions"),
+            f"{job.dimensions} is more than {model.name} gives: at most {model.dimensions}",
+            reads=reads,
+        )
+    elif job.dimensions is not None and job.dimensions != model.dimensions and not model.reducible:
+        findings.add((*here, "dimensions"), f"{model.name} gives {model.dimensions} and no other number", reads=reads)
+
+
+def _columns(job: JobSettings, here: Path, findings: Findings) -> None:
+    if job.target.kind == "column" and job.target.column in job.columns:
+        findings.add(
+            (*here, "template"),
+            f"reads {{{job.target.column}}}, the column that the job writes: every vector would ask for the next one",
+            reads=[(*here, "target")],
+        )
+    for position, column in enumerate(job.key):
+        if column in job.key[:position]:
+            findings.add((*here, "key", position), f"{column!r} is there twice")
+        if job.target.kind == "column" and column == job.target.column:
+            findings.add((*here, "key", position), f"{column!r} is the column that the job writes; name the row's key")
+
+
+def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Findings) -> None:
+    known = INDEX_OPTIONS[job.index.kind]
+    for option, value in job.index.options.items():
+        path, reads = (*here, "index", "options", option), [(*here, "index", "kind")]
+        if option not in known:
+            findings.add(path, f"is no option of {job.index.kind}; {nearest(option, known)}", reads=reads)
+        elif not known[option][0] <= value <= known[option][1]:
+            findings.add(path, f"{value} is outside {known[option][0]} to {known[option][1]}", reads=reads)
+    m, ef = job.index.options.get("m", 16), job.index.options.get("ef_construction", 64)
+    if job.index.kind == "hnsw" and ef < 2 * m:
+        findings.add((*here, "index", "options"), f"ef_construction {ef} must be at least twice m ({m})")
+    dimensions = dimensions_of(settings, job)
+    reads = [(*here, "dimensions"), (*here, "target"), (*here, "deployment"), ("deployments", job.deployment)]
+    path = (*here, "index", "kind")
+    if job.index.kind in ("hnsw", "ivfflat") and dimensions > MAX_INDEXED[job.target.type]:
+        limit = MAX_INDEXED[job.target.type]
+        halfvec = ", or target.type halfvec (4000)" if job.target.type == "vector" else ""
+        findings.add(
+            path,
+            f"{job.index.kind} takes at most {limit} dimensions of {job.target.type}, not {dimensions};"
+            f" set dimensions to {limit} or less{halfvec}",
+            reads=reads,
+        )
+    if job.index.kind == "diskann":
+        _diskann(settings, job, path, dimensions, findings)
+
+
+def _diskann(settings: StackSettings, job: JobSettings, path: Path, dimensions: int, findings: Findings) -> None:
+    if "pg_diskann" not in settings.enabled_extensions:
+        findings.add(
+            path, "diskann needs the extension 'pg_diskann'; add it to the extensions", reads=[("extensions",)]
+        )
+    quantized = bool(job.index.options.get("product_quantized", 0))
+    if dimensions > MAX_DISKANN[quantized]:
+        findings.add(
+            path,
+            f"diskann takes at most {MAX_DISKANN[False]} dimensions ({MAX_DISKANN[True]} with product_quantized: 1),"
+            f" not {dimensions}",
+            reads=[(*path[:2], "dimensions"), (*path[:2], "deployment")],
+        )
+
+
+def _shared_columns(settings: StackSettings, findings: Findings) -> None:
+    """Refuse two writers of one column."""
+    owner: dict[tuple[str, str], str] = {}
+    claims: list[tuple[Path, str, str]] = [
+        (("jobs", name), job.table, job.target.column)
+        for name, job in settings.jobs.items()
+        if job.target.kind == "column"
+    ]
+    claims += [
+        (("vectorColumns", name), column.table, column.column) for name, column in settings.vector_columns.items()
+    ]
+    for path, table, column in claims:
+        taken = owner.setdefault((table, column), f"{path[0]}.{path[1]}")
+        if taken != f"{path[0]}.{path[1]}":
+            key = (*path, "target", "column") if path[0] == "jobs" else (*path, "column")
+            findings.add(
+                key, f"{table}.{column} is written by {taken} already; choose another column", reads=[(*path, "table")]
+            )
+
+
+def notes(settings: StackSettings) -> Iterator[str]:
+    """Yield what a job's settings cost or leave to the database."""
+    for name, job in settings.jobs.items():
+        if job.index.kind == "none" and job.index.options:
+            yield f"jobs.{name}.index.options are not used: index.kind is none"

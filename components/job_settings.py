@@ -1,0 +1,100 @@
+"""Settings of a vectorization job: what is embedded, by which deployment, and where the vectors go."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from components.catalogue.models import MAX_INPUTS_PER_REQUEST
+from components.section import Identifier, Listed, Mapped, Section, TableName
+
+_COLUMN = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,62})\}")
+
+
+class Target(Section):
+    """Where the vectors go."""
+
+    kind: Literal["column", "table"] = Field(
+        default="column",
+        description="column (in the source table) or table (a side table, which spares unrelated writes).",
+    )
+    column: Identifier = Field(default="embedding", description="Name of the vector column.")
+    type: Literal["vector", "halfvec"] = Field(
+        default="vector", description="vector (4 bytes a number) or halfvec (2)."
+    )
+
+
+class Index(Section):
+    """Index over the vectors, built when the backfill is done."""
+
+    kind: Literal["none", "hnsw", "ivfflat", "diskann"] = Field(
+        default="none", description="none, hnsw, ivfflat or diskann."
+    )
+    options: Mapped[int] = Field(
+        default={}, description="Options of the index by name, such as {m: 16, ef_construction: 64}."
+    )
+
+
+class JobSettings(Section):
+    """A declared vectorization."""
+
+    table: TableName = Field(examples=["public.invoices"], description="Source table with its schema.")
+    template: str = Field(
+        examples=["{notes}"], description='How a row becomes text: columns in braces, such as "{title}\\n{body}".'
+    )
+    deployment: str = Field(examples=["embedding"], description="Name of the model deployment that embeds.")
+    key: Listed[Identifier] = Field(default=(), description="Key columns; the primary key when left out.")
+    target: Target = Field(default_factory=Target, description="Where the vectors go: {kind, column, type}.")
+    dimensions: int | None = Field(
+        default=None, ge=1, le=16000, description="Numbers in a vector; the model's own when left out."
+    )
+    distance: Literal["cosine", "l2", "inner_product"] = Field(
+        default="cosine", description="Distance that searches use."
+    )
+    index: Index = Field(default_factory=Index, description="Index: {kind, options}.")
+    batch_size: int = Field(
+        default=100,
+        ge=1,
+        le=MAX_INPUTS_PER_REQUEST,
+        description=f"Texts in one request: 1 to {MAX_INPUTS_PER_REQUEST}.",
+    )
+    workers: int = Field(
+        default=4, ge=1, le=16, description="Connections that embed at the same time during `pulumi up`."
+    )
+    timeout_seconds: int = Field(
+        default=3600,
+        ge=10,
+        le=86400,
+        description="Longest backfill inside one `pulumi up`, in seconds; the rest is done later.",
+    )
+    revision: int = Field(
+        default=1, ge=1, description="Raise it by one to run the backfill again without another change."
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError('is empty; allowed: text with at least one column in braces, such as "{title}"')
+        rest = _COLUMN.sub("", value)
+        if "{" in rest or "}" in rest:
+            raise ValueError(
+                f"{value!r} has a brace that holds no column name; allowed in braces: one column, such as {{title}}"
+            )
+        if rest == value:
+            raise ValueError(
+                f"{value!r} names no column, so every row would get the same text; name at least one, such as {{title}}"
+            )
+        return value
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that the template names, each once, in order."""
+        return tuple(dict.fromkeys(_COLUMN.findall(self.template)))
+
+    @property
+    def fixed_text(self) -> str:
+        """Return the template's text around its columns."""
+        return _COLUMN.sub("", self.template)

@@ -1,0 +1,172 @@
+"""StackSettings: the only reader of config.
+
+`StackSettings.load()` reads the values that the engine hands to the program; `parse` does the same for values at hand.
+Both report every mistake at once (`SettingsError`). Nothing else in the program reads config.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from components import job_rules, server_rules
+from components.ai_settings import AiSettings, DeploymentSettings
+from components.catalogue.extensions import REQUIRES
+from components.job_settings import JobSettings
+from components.mistakes import Findings, Mistake, SettingsError, parse
+from components.section import ConfigName, Listed, Mapped, Section, decode_json, matching
+from components.server_settings import (
+    AuthenticationSettings,
+    DatabaseSettings,
+    FirewallSettings,
+    ServerSettings,
+    VectorColumn,
+)
+
+PROJECT = "postgres-genai"
+
+
+def _location(value: str) -> str:
+    """Accept `East US 2` for eastus2, as Azure does."""
+    return matching(r"[a-z][a-z0-9]{2,39}", "an Azure region such as eastus2")(value.lower().replace(" ", ""))
+
+
+NamedColumns = Annotated[dict[ConfigName, VectorColumn], BeforeValidator(decode_json)]
+NamedJobs = Annotated[dict[ConfigName, JobSettings], BeforeValidator(decode_json)]
+
+
+class StackSettings(Section):
+    """Everything that a stack says about itself."""
+
+    location: Annotated[str, AfterValidator(_location)] = Field(
+        default="eastus2", description="Azure region of every resource."
+    )
+    name_prefix: Annotated[
+        str, AfterValidator(matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters or digits, a letter first"))
+    ] = Field(
+        default="pgai",
+        description="First part of every name; 2 to 12 lower-case letters or digits.",
+    )
+    tags: Mapped[str] = Field(default={}, description="Tags on every resource that takes them.")
+    server: ServerSettings = Field(default_factory=ServerSettings, description="The flexible server.")
+    authentication: AuthenticationSettings = Field(
+        default_factory=AuthenticationSettings, description="Who may sign in to the database."
+    )
+    firewall: FirewallSettings = Field(
+        default_factory=FirewallSettings, description="Addresses that may reach the server."
+    )
+    parameters: Mapped[Any] = Field(
+        default={},
+        description="Server parameters by name; azure.extensions and shared_preload_libraries are merged.",
+    )
+    extensions: Listed[str] = Field(
+        default=("vector", "azure_ai", "age"), description="Extensions to allow and to create in the database."
+    )
+    unavailable: Mapped[str] = Field(
+        default={},
+        description="Extensions that this stack's server cannot have, each with the reason; they are left out.",
+    )
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The database.")
+    ai: AiSettings = Field(default_factory=AiSettings, description="Azure OpenAI and Language.")
+    deployments: Mapped[DeploymentSettings] = Field(default={}, description="Model deployments by name.")
+    vector_columns: NamedColumns = Field(
+        default={},
+        description="Vector columns on tables that exist, by name, for vectors that the application writes itself.",
+    )
+    jobs: NamedJobs = Field(default={}, description="Vectorization jobs by name.")
+    sample: bool = Field(default=False, description="Whether to create the sample contracts domain and its data.")
+    protect: bool = Field(
+        default=False, description="Whether the engine refuses to delete the server and the database."
+    )
+    retain_data: bool = Field(
+        default=True, description="Whether schema and vectors stay in the database when they leave the program."
+    )
+
+    @classmethod
+    def load(cls) -> StackSettings:
+        """Read the config of the running stack.
+
+        Raises:
+            SettingsError: names every mistake; the engine prints it without a traceback.
+        """
+        project, stack = pulumi.get_project(), pulumi.get_stack()
+        prefix = f"{project}:"
+        config = {**get_config_env(), **CONFIG.get()}
+        values = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+        secret = {key for key in values if is_config_secret(prefix + key)}
+        return cls.parse(values, project=project, stack=stack, secret=secret)
+
+    @classmethod
+    def parse(
+        cls, values: Mapping[str, Any], *, project: str = PROJECT, stack: str = "dev", secret: Collection[str] = ()
+    ) -> StackSettings:
+        """Check values by their names in YAML; text may stand for what it spells, as `pulumi config set` leaves it.
+
+        Args:
+            values: config values without their namespace.
+            project: namespace, for the messages.
+            stack: name of the stack, for the messages.
+            secret: names of the values that no message may show.
+
+        Raises:
+            SettingsError: names every mistake.
+        """
+        findings = Findings()
+        settings = parse(cls, {key: _decode(key, value) for key, value in values.items()}, findings)
+        server_rules.check(settings, findings)
+        job_rules.check(settings, findings)
+        if findings.mistakes:
+            raise SettingsError(project, stack, [_hide(mistake, secret) for mistake in findings.mistakes])
+        return settings
+
+    @property
+    def enabled_extensions(self) -> tuple[str, ...]:
+        """Return the extensions to create, in an order in which each finds what it needs.
+
+        `age` comes first: once it is preloaded, creating another extension in a database that has no ag_catalog fails
+        (apache/age #2180).
+        """
+        wanted = [name for name in self.extensions if name not in self.unavailable]
+        first = [name for name in wanted if name == "age"]
+        needed = [base for name in wanted for base in REQUIRES.get(name, ()) if base in wanted]
+        return tuple(dict.fromkeys([*first, *needed, *wanted]))
+
+    @property
+    def administrators(self) -> tuple[str, ...]:
+        """Return the names of the Entra administrators, the deployer first."""
+        deployer = self.authentication.deployer
+        return (*([deployer.name] if deployer else []), *(admin.name for admin in self.authentication.administrators))
+
+    @property
+    def database_user(self) -> str:
+        """Return the user that the program signs in as: an Entra administrator where there is one."""
+        access = self.authentication
+        if access.entra:
+            return access.sign_in_as or self.administrators[0]
+        return access.administrator_login or ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader of the preview should know: what is left out, dropped or unverified."""
+        return (*server_rules.notes(self), *job_rules.notes(self))
+
+
+def _decode(key: str, value: object) -> object:
+    """Decode a value that the engine hands over as text; plain text settings stay as they are."""
+    if not isinstance(value, str) or key in ("location", "namePrefix"):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _hide(mistake: Mistake, secret: Collection[str]) -> Mistake:
+    if mistake.path.partition(".")[0].partition("[")[0] not in secret:
+        return mistake
+    return Mistake(mistake.path, "is wrong, and not shown because the config marks it as a secret; see docs/config.md")
