@@ -202,7 +202,7 @@ def _take_lock(connection: psycopg.Connection, lock: str, timeout_seconds: float
                 f"{timeout_seconds:.0f} s: probably another `pulumi up`, or one that was killed and whose provider "
                 f"process still runs. Wait for it, or end that session, and run again."
             )
-        ticker.tick(lambda: f"waiting for another session that is changing {lock}")
+        ticker.tick(f"waiting for another session that is changing {lock}")
         time.sleep(_LOCK_POLL_SECONDS)
 
 

@@ -48,7 +48,7 @@ def await_allowed(open_connection: Callable[[], psycopg.Connection], name: str, 
             return
         if time.monotonic() >= deadline:
             raise DatabaseError(_not_allowed(name, listed))
-        ticker.tick(lambda: f"waiting for the server parameter azure.extensions to have {name}")
+        ticker.tick(f"waiting for the server parameter azure.extensions to have {name}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -20,8 +20,8 @@ class Ticker:
         self._say = say
         self._due = time.monotonic() + every_seconds
 
-    def tick(self, line: Callable[[], str]) -> None:
-        """Say the line if one is due; `line` is only evaluated then."""
+    def tick(self, line: str) -> None:
+        """Say the line if one is due."""
         if time.monotonic() >= self._due:
-            self._say(line())
+            self._say(line)
             self._due = time.monotonic() + self._every

@@ -59,7 +59,7 @@ def verify(
                 f"azure_ai in database {conn.info.dbname} cannot embed with deployment {deployment}: {verdict.advice} "
                 f"The service said: {answer}{tried}"
             ) from None
-        ticker.tick(lambda text=answer: f"waiting for deployment {deployment} to answer: {text}")  # type: ignore[misc]
+        ticker.tick(f"waiting for deployment {deployment} to answer: {answer}")
         time.sleep(_POLL_SECONDS)
 
 
