@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from tools import environment
 from tools.failure import Failure, from_os_error
 from tools.places import VENV, VENV_PYTHON
 
+STARTED = "POSTGRES_GENAI_STARTED"  # carries the time of the start over the change of interpreter
 CHECKS = ("test", "lint")  # the commands that need the test tools as well
 
 
@@ -19,6 +21,7 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status. Inside the wrong interpreter it does not return: the process becomes the one of `.venv`.
     """
+    os.environ.setdefault(STARTED, str(time.time()))
     try:
         command = next((argument for argument in arguments if not argument.startswith("-")), "")
         environment.ensure(environment.CHECKS if command in CHECKS else environment.PROGRAM)

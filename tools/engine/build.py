@@ -20,7 +20,7 @@ from tools.places import ENGINE_VERSION
 HERE = Path(__file__).resolve().parent
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-PACKAGES = 2300  # roughly what a build without a cache compiles; for the progress line only
+PACKAGES = 1700  # roughly what a build without a cache compiles; for the progress line only
 LINE_SECONDS = 10.0
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 

@@ -1,0 +1,171 @@
+"""The command line inside `.venv`: which commands there are, and what each takes. What they do is in `tools/commands/`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="python -m tools",
+    help="Bring the stack up, look into it, take it down. `make help` lists the same commands.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Stack = Annotated[str, typer.Option("--stack", "-s", envvar="STACK", help="The stack, the middle of Pulumi.<stack>.yaml.")]
+Target = Annotated[str, typer.Option("--target", envvar="TARGET", help="emulator or azure.")]
+Json = Annotated[bool, typer.Option("--json", help="Print data instead of a page.")]
+Arguments = Annotated[list[str] | None, typer.Argument(help="More arguments, passed on as they are.")]
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=PASS_ON)
+def up(stack: Stack = "local", target: Target = "emulator", as_json: Json = False, arguments: Arguments = None) -> None:
+    """Create or update the stack, embed its rows, and say what there is."""
+    from tools.commands import up as command
+
+    raise typer.Exit(command.up(stack, target, arguments or [], as_json=as_json))
+
+
+@app.command(context_settings=PASS_ON)
+def preview(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
+    """Show what `up` would do, with rows, tokens and cost beside each new job."""
+    from tools.commands import preview as command
+
+    raise typer.Exit(command.preview(stack, target, arguments or []))
+
+
+@app.command(context_settings=PASS_ON)
+def refresh(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
+    """Compare the state with what is really there, and record what differs."""
+    from tools.commands import up as command
+
+    raise typer.Exit(command.refresh(stack, target, arguments or []))
+
+
+@app.command()
+def status(stack: Stack = "local", target: Target = "emulator", as_json: Json = False) -> None:
+    """Show resources, extensions and jobs: rows embedded, pending, failed, tokens, cost."""
+    from tools.commands import status as command
+
+    command.status(stack, target, as_json=as_json)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help='What to look for, such as "late delivery penalty".')],
+    stack: Stack = "local",
+    target: Target = "emulator",
+    job: Annotated[str, typer.Option(help="Search one job's rows only.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=1000, help="How many rows.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Find the rows whose text is nearest in meaning."""
+    from tools.commands import search as command
+
+    command.search(stack, target, query, job, limit, as_json=as_json)
+
+
+@app.command(context_settings=PASS_ON)
+def psql(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
+    """Open a session in the database as the stack's user."""
+    from tools.commands import shell as command
+
+    raise typer.Exit(command.psql(stack, target, arguments or []))
+
+
+@app.command()
+def env(stack: Stack = "local", target: Target = "emulator") -> None:
+    """Print the exports that lead `pulumi`, `psql` and the Azure clients to the stack: eval "$(python -m tools env)"."""
+    from tools.commands import shell as command
+
+    command.env(stack, target)
+
+
+@app.command(context_settings=PASS_ON)
+def pulumi(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
+    """Run the engine's own command line for the stack."""
+    from tools.commands import shell as command
+
+    raise typer.Exit(command.pulumi(stack, target, arguments or []))
+
+
+@app.command(context_settings=PASS_ON)
+def destroy(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
+    """Delete the stack's resources, and list what is retained."""
+    from tools.commands import destroy as command
+
+    raise typer.Exit(command.destroy(stack, target, arguments or []))
+
+
+@app.command()
+def down() -> None:
+    """Stop the emulator; its state stays, and no process or port does."""
+    from tools.commands import destroy as command
+
+    command.down()
+
+
+@app.command()
+def clean() -> None:
+    """Remove the stacks and the emulator of this machine, the caches of the checks, and .venv."""
+    from tools.commands import destroy as command
+
+    command.clean()
+
+
+@app.command()
+def setup() -> None:
+    """Make sure of the Python packages and the engine, and do nothing else."""
+    from tools.engine import find
+
+    typer.echo(f"Pulumi engine: {find.find().source}.")
+
+
+@app.command()
+def schema(check: Annotated[bool, typer.Option("--check", help="Compare instead of writing.")] = False) -> None:
+    """Write the JSON schema and the page of the config from the settings."""
+    from tools.commands import checks as command
+
+    command.schema(check=check)
+
+
+@app.command()
+def lock(upgrade: Annotated[bool, typer.Option("--upgrade", help="Take newer versions where there are.")] = False) -> None:
+    """Make the lock files again from requirements*.in."""
+    from tools.commands import checks as command
+
+    command.lock(upgrade=upgrade)
+
+
+@app.command()
+def lint() -> None:
+    """Check format, style and types."""
+    from tools.commands import checks as command
+
+    raise typer.Exit(command.lint())
+
+
+@app.command(context_settings=PASS_ON)
+def test(
+    level: Annotated[str, typer.Argument(help="One level (unit, components, ...); all when left out.")] = "",
+    arguments: Arguments = None,
+) -> None:
+    """Run the tests, on all levels or on one."""
+    from tools.commands import checks as command
+
+    raise typer.Exit(command.test(level, arguments or []))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status; failures pass through to the caller."""
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    try:
+        app(arguments, prog_name="python -m tools")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return 0

@@ -1,0 +1,95 @@
+"""What the engine says it does, read from its event log: the numbers of a summary and the resources of a preview."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+# The engine's names for what it does, without those that only look.
+CHANGING = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced")
+
+
+@dataclass
+class Change:
+    """One resource as the engine went over it.
+
+    Attributes:
+        operation: the engine's name for it, `same` when nothing changed.
+        kind: the resource's type token.
+        name: the resource's name in the program.
+        inputs: what the program asked for; secrets are masked by the engine.
+        started, ended: seconds since the epoch, whole ones, as the engine's log has them.
+    """
+
+    operation: str
+    kind: str
+    name: str
+    inputs: dict[str, Any]
+    started: int
+    ended: int
+
+    @property
+    def seconds(self) -> int:
+        """How long it took, to the second."""
+        return self.ended - self.started
+
+
+@dataclass
+class Events:
+    """What one run of the engine reported."""
+
+    changes: dict[tuple[str, str], Change] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take in one event of the log."""
+        now = int(event.get("timestamp", 0))
+        if started := event.get("resourcePreEvent"):
+            data = started["metadata"]
+            new = data.get("new") or data.get("old") or {}
+            self.changes[data["op"], data["urn"]] = Change(
+                data["op"], data["type"], data["urn"].rpartition("::")[2], new.get("inputs") or {}, now, now
+            )
+        elif ended := event.get("resOutputsEvent"):
+            data = ended["metadata"]
+            change = self.changes.get((data["op"], data["urn"]))
+            if change:
+                change.ended = now
+        elif summary := event.get("summaryEvent"):
+            self.counts = dict(summary.get("resourceChanges") or {})
+
+    def of_kind(self, suffix: str) -> list[Change]:
+        """Return the resources whose type token ends so."""
+        return [change for change in self.changes.values() if change.kind.endswith(suffix)]
+
+
+class EventPipe:
+    """Reads the engine's event log through a pipe: it carries inputs in full, so it never lies on a disk."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        self.events = Events()
+        self._thread = threading.Thread(target=self._read, name="events", daemon=True)
+        self._thread.start()
+
+    @property
+    def path(self) -> str:
+        """The name under which the engine opens its end."""
+        return f"/dev/fd/{self.writing}"
+
+    def finish(self) -> Events:
+        """Close this side after the engine has ended, and return what came."""
+        os.close(self.writing)
+        self._thread.join(timeout=5)
+        return self.events
+
+    def _read(self) -> None:
+        with os.fdopen(self._reading, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    self.events.take(json.loads(line))
+                except (ValueError, KeyError, TypeError):
+                    continue  # a line that this version of the log does not explain costs a number in the summary

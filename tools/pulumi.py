@@ -1,0 +1,147 @@
+"""Runs the engine for one stack, on the emulator's local backend or on the person's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tools import locks, target
+from tools.engine import find as engines
+from tools.events import EventPipe, Events
+from tools.failure import Failure
+from tools.places import ROOT
+from tools.stack import LocalStack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The commands of the engine that take `--config-file`.
+WITH_CONFIG = ("up", "preview", "refresh", "destroy", "import")
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """An engine, a stack, and the environment that joins them.
+
+    Attributes:
+        engine: the engine to run.
+        name: the stack's name.
+        environment: the whole environment of the engine's process.
+        local: the stack in the local backend, or None on the person's own backend.
+    """
+
+    engine: engines.Engine
+    name: str
+    environment: dict[str, str] = field(repr=False)
+    local: LocalStack | None = None
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line for the stack's engine."""
+        line = [str(self.engine.pulumi), *arguments]
+        if not sys.stdout.isatty():
+            line += ["--color", "never", "--non-interactive"]
+        return line
+
+    def change(self, operation: str, arguments: Sequence[str]) -> tuple[int, Events]:
+        """Run one of the operations on the stack; what it prints goes to the terminal.
+
+        Args:
+            operation: up, preview, refresh or destroy.
+            arguments: more arguments for it.
+
+        Returns:
+            The exit status, and what the engine reported.
+        """
+        if self.local:
+            locks.clear_stale(self.local)
+        command = self.command(operation, "--stack", self.name, "--suppress-permalink=true", *arguments)
+        if self.local:
+            command += ["--config-file", str(self.local.config_file)]
+        pipe = EventPipe()
+        command += ["--event-log", pipe.path]
+        environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}  # `--event-log` asks for it
+        code = _run(command, environment, pipe.writing)
+        return code, pipe.finish()
+
+    def pass_on(self, arguments: Sequence[str]) -> int:
+        """Run any command of the engine as it was written, with the working copy of the config where it takes one."""
+        command = [str(self.engine.pulumi), *arguments]
+        if self.local and arguments and arguments[0] in WITH_CONFIG:
+            command += ["--config-file", str(self.local.config_file)]
+        return _run(command, {**self.environment, "PULUMI_STACK": self.name})
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs, secrets masked; empty before the first `up`.
+
+        Raises:
+            Failure: the stack cannot be read.
+        """
+        return self._json("stack", "output", "--json")
+
+    def state(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """Return the stack's state as the engine exports it.
+
+        Raises:
+            Failure: the stack cannot be read.
+        """
+        return self._json("stack", "export", *(["--show-secrets"] if show_secrets else []))
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources in the state, without the stack itself and its providers."""
+        found: list[dict[str, Any]] = (self.state().get("deployment") or {}).get("resources") or []
+        return [item for item in found if not str(item.get("type", "")).startswith("pulumi:")]
+
+    def _json(self, *arguments: str) -> dict[str, Any]:
+        command = [str(self.engine.pulumi), *arguments, "--stack", self.name, "--non-interactive"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failure(f"The stack {self.name} cannot be read: {done.stderr.strip()}", "Bring it up first: make up")
+        answer: dict[str, Any] = json.loads(done.stdout or "{}")
+        return answer
+
+
+def open_stack(name: str, where: str) -> Pulumi:
+    """Make everything ready that an operation on the stack needs: engine, emulator, stack, working copy.
+
+    Args:
+        name: the stack's name.
+        where: `emulator` or `azure`.
+
+    Raises:
+        Failure: something is missing that cannot be had.
+    """
+    if where not in target.NAMES:
+        raise Failure(f"TARGET={where!r} is unknown.", f"It is one of: {', '.join(target.NAMES)}.")
+    engine = engines.find()
+    if where == target.AZURE:
+        environment = {**os.environ, **target.quiet_engine(), "PATH": _path(engine)}
+        return Pulumi(engine, name, environment)
+    local = LocalStack(name)
+    environment = {**target.for_emulator(target.ensure_emulator()), "PATH": _path(engine)}
+    local.prepare(engine.pulumi, environment)
+    return Pulumi(engine, name, environment, local)
+
+
+def _path(engine: engines.Engine) -> str:
+    return os.pathsep.join([str(engine.folder), os.environ.get("PATH", os.defpath)])
+
+
+def _run(command: list[str], environment: dict[str, str], *descriptors: int) -> int:
+    """Run to the end; an interrupt is the engine's to handle, once to wind down and twice to stop at once."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            pass_fds=descriptors,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - sets one signal, no more
+        )
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, previous)
