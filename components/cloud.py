@@ -67,5 +67,7 @@ def cloud() -> Cloud:
     if not endpoint:
         return _CLOUDS[name]
     if not endpoint.startswith("https://"):
-        raise RunError(f"AZURE_RESOURCE_MANAGER_ENDPOINT is {endpoint!r}; allowed: an address that starts with https://")
+        raise RunError(
+            f"AZURE_RESOURCE_MANAGER_ENDPOINT is {endpoint!r}; allowed: an address that starts with https://"
+        )
     return replace(_CLOUDS[name], resource_manager=endpoint)

@@ -198,15 +198,16 @@ def _keys_at(model: type[Section], path: Path) -> list[str]:
         field = next((f for f in current.model_fields.values() if f.alias == step), None)
         # Below a map, a step is an entry's name and not a field: stay with the section already found.
         if field is not None:
-            current = _section_in(field.annotation) or current
+            current = section_in(field.annotation) or current
     return [field.alias for field in current.model_fields.values() if field.alias]
 
 
-def _section_in(annotation: Any) -> type[Section] | None:
+def section_in(annotation: Any) -> type[Section] | None:
+    """Return the section inside a field's type, whatever map, list or option is around it."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _section_in(inner)
+        found = section_in(inner)
         if found is not None:
             return found
     return None

@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pulumi
+
 SUFFIX_LENGTH = 6
 _LONGEST_STACK = 24  # 12 (prefix) + 24 + 6 (suffix) + kind and hyphens stay under 63, the shortest of Azure's limits
 
@@ -28,23 +30,38 @@ def short_stack(stack: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """Physical names of one stack's resources."""
+    """Physical names of one stack's resources; `suffix` holds SUFFIX_LENGTH lower-case letters or digits."""
 
-    resource_group: str
-    server: str
-    openai: str
-    language: str
+    prefix: str
+    stack: str
+    suffix: pulumi.Input[str]
 
-    @classmethod
-    def of(cls, prefix: str, stack: str, suffix: str) -> Names:
-        """Return the names for a prefix of at most 12 characters and a suffix of SUFFIX_LENGTH."""
-        base = f"{prefix}-{short_stack(stack)}"
-        return cls(
-            resource_group=f"rg-{base}",
-            server=f"psql-{base}-{suffix}",
-            openai=f"oai-{base}-{suffix}",
-            language=f"lang-{base}-{suffix}",
-        )
+    @property
+    def resource_group(self) -> str:
+        """Return the resource group's name (at most 90 characters)."""
+        return f"rg-{self._base}"
+
+    @property
+    def server(self) -> pulumi.Output[str]:
+        """Return the flexible server's name (3 to 63 characters, unique in the world)."""
+        return self._unique("psql")
+
+    @property
+    def openai(self) -> pulumi.Output[str]:
+        """Return the Azure OpenAI account's name and subdomain (2 to 64 characters, unique in the world)."""
+        return self._unique("oai")
+
+    @property
+    def language(self) -> pulumi.Output[str]:
+        """Return the Language account's name and subdomain (2 to 64 characters, unique in the world)."""
+        return self._unique("lang")
+
+    @property
+    def _base(self) -> str:
+        return f"{self.prefix}-{short_stack(self.stack)}"
+
+    def _unique(self, kind: str) -> pulumi.Output[str]:
+        return pulumi.Output.concat(f"{kind}-{self._base}-", self.suffix)
 
 
 def tags_of(tags: Mapping[str, str], project: str, stack: str) -> dict[str, str]:

@@ -53,12 +53,17 @@ class StackSettings(Section):
         description="First part of every name; 2 to 12 lower-case letters or digits.",
     )
     tags: Mapped[str] = Field(default={}, description="Tags on every resource that takes them.")
-    server: ServerSettings = Field(default_factory=ServerSettings, description="The flexible server.")
+    server: ServerSettings = Field(
+        default_factory=ServerSettings,
+        description="The flexible server: version, sku {name, tier}, storageGb, autoGrow, backupRetentionDays.",
+    )
     authentication: AuthenticationSettings = Field(
-        default_factory=AuthenticationSettings, description="Who may sign in to the database."
+        default_factory=AuthenticationSettings,
+        description="Who may sign in to the database: entra, password, administratorLogin, administrators, deployer, ...",
     )
     firewall: FirewallSettings = Field(
-        default_factory=FirewallSettings, description="Addresses that may reach the server."
+        default_factory=FirewallSettings,
+        description="Addresses that may reach the server: rules {name: {start, end}}, allowAzureServices.",
     )
     parameters: Mapped[Any] = Field(
         default={},
@@ -71,14 +76,23 @@ class StackSettings(Section):
         default={},
         description="Extensions that this stack's server cannot have, each with the reason; they are left out.",
     )
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The database.")
-    ai: AiSettings = Field(default_factory=AiSettings, description="Azure OpenAI and Language.")
-    deployments: Mapped[DeploymentSettings] = Field(default={}, description="Model deployments by name.")
+    database: DatabaseSettings = Field(
+        default_factory=DatabaseSettings, description="The database: name, charset, collation."
+    )
+    ai: AiSettings = Field(
+        default_factory=AiSettings,
+        description="Azure OpenAI and Language: authentication, openai {kind, sku}, language {enabled, sku}.",
+    )
+    deployments: Mapped[DeploymentSettings] = Field(
+        default={}, description="Model deployments by name: model, version, sku, capacity (1 = 1,000 tokens a minute)."
+    )
     vector_columns: NamedColumns = Field(
         default={},
         description="Vector columns on tables that exist, by name, for vectors that the application writes itself.",
     )
-    jobs: NamedJobs = Field(default={}, description="Vectorization jobs by name.")
+    jobs: NamedJobs = Field(
+        default={}, description="Vectorization jobs by name: table, template, deployment, target, index, ..."
+    )
     sample: bool = Field(default=False, description="Whether to create the sample contracts domain and its data.")
     protect: bool = Field(
         default=False, description="Whether the engine refuses to delete the server and the database."
@@ -135,6 +149,11 @@ class StackSettings(Section):
         first = [name for name in wanted if name == "age"]
         needed = [base for name in wanted for base in REQUIRES.get(name, ()) if base in wanted]
         return tuple(dict.fromkeys([*first, *needed, *wanted]))
+
+    @property
+    def uses_ai(self) -> bool:
+        """Say whether the stack has azure_ai, and so needs AI accounts."""
+        return "azure_ai" in self.enabled_extensions
 
     @property
     def administrators(self) -> tuple[str, ...]:

@@ -1,0 +1,70 @@
+"""Composition root: settings -> components -> exports."""
+
+import pulumi
+import pulumi_random as random
+from pulumi_azure_native import authorization, resources
+
+from components.ai_accounts import AiAccounts, AiAccountsArgs
+from components.cloud import cloud
+from components.flexible_server import FlexibleServer, FlexibleServerArgs
+from components.naming import SUFFIX_LENGTH, Names, tags_of
+from components.server_parameters import plan_parameters
+from components.settings import StackSettings
+from components.vector_database import VectorDatabase, VectorDatabaseArgs
+
+settings = StackSettings.load()
+for note in settings.notes:
+    pulumi.log.info(note)
+
+client = authorization.get_client_config_output()
+tags = tags_of(settings.tags, pulumi.get_project(), pulumi.get_stack())
+suffix = random.RandomString("suffix", length=SUFFIX_LENGTH, special=False, upper=False)
+names = Names(prefix=settings.name_prefix, stack=pulumi.get_stack(), suffix=suffix.result)
+
+group = resources.ResourceGroup(
+    "group", resource_group_name=names.resource_group, location=settings.location, tags=tags
+)
+placement = {"resource_group_name": group.name, "location": settings.location, "tags": tags}
+
+server = FlexibleServer(
+    "server",
+    FlexibleServerArgs(
+        **placement,
+        server_name=names.server,
+        server=settings.server,
+        authentication=settings.authentication,
+        firewall=settings.firewall,
+        database=settings.database,
+        parameters=plan_parameters(settings),
+        cloud=cloud(),
+        tenant_id=settings.authentication.tenant_id or client.tenant_id,
+        deployer_object_id=client.object_id,
+        subscription_id=client.subscription_id,
+        database_user=settings.database_user,
+        protect=settings.protect,
+    ),
+)
+accounts = AiAccountsArgs(
+    **placement,
+    openai_name=names.openai,
+    language_name=names.language,
+    settings=settings.ai,
+    deployments=settings.deployments,
+    server_principal_id=server.principal_id,
+)
+ai = AiAccounts("ai", accounts) if settings.uses_ai else None
+database = VectorDatabase(
+    "database",
+    VectorDatabaseArgs(
+        settings=settings,
+        connection=server.connection,
+        password=server.password,
+        server=server.server,
+        ready=[server.ready],
+        ai=ai,
+    ),
+)
+
+exports = {"resourceGroup": group.name, **server.exports, **(ai.exports if ai else {}), **database.exports}
+for key, value in exports.items():
+    pulumi.export(key, value)

@@ -1,0 +1,249 @@
+"""FlexibleServer: the server, who may reach it and sign in, its parameters, its database; one after another.
+
+Azure refuses a second operation while a server is busy (azurerm #28298), an administrator while the server is updating
+(azure-postgresql #127), and gives a database made before its administrators to the wrong owner (bicep-registry-modules
+#3596). So every child waits for the one before it: server -> firewall -> administrators -> parameters (dynamic, then
+static) -> restart if one is pending -> database. What runs SQL waits for `ready`, the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_random as random
+from pulumi_azure_native import dbforpostgresql as pg
+
+from components.cloud import Cloud
+from components.computed import computed
+from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
+from components.server_settings import (
+    AuthenticationSettings,
+    DatabaseSettings,
+    FirewallSettings,
+    ServerSettings,
+)
+
+PASSWORD_LENGTH = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlexibleServerArgs:
+    """What a flexible server is made of.
+
+    Attributes:
+        resource_group_name: resource group that holds it.
+        server_name: physical name, unique in the world.
+        location: Azure region.
+        tags: tags of the server.
+        server: version, size, storage, backup.
+        authentication: who may sign in.
+        firewall: from where.
+        database: the database to create.
+        parameters: server parameters to set, in order.
+        cloud: cloud that the server is in.
+        tenant_id: directory of the Entra principals.
+        deployer_object_id: object id of the signed-in principal; used where the settings make it an administrator.
+        subscription_id: subscription that holds the server.
+        database_user: user that the program signs in as.
+        protect: refuse to delete the server and the database.
+    """
+
+    resource_group_name: pulumi.Input[str]
+    server_name: pulumi.Input[str]
+    location: pulumi.Input[str]
+    server: ServerSettings
+    authentication: AuthenticationSettings
+    firewall: FirewallSettings
+    database: DatabaseSettings
+    parameters: ParameterPlan
+    cloud: Cloud
+    tenant_id: pulumi.Input[str]
+    deployer_object_id: pulumi.Input[str]
+    subscription_id: pulumi.Input[str]
+    database_user: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    protect: bool = False
+
+
+class FlexibleServer(pulumi.ComponentResource):
+    """A server with a system-assigned identity, ready for SQL. No private network: that is another component.
+
+    Attributes:
+        server: the server resource, for `deleted_with`.
+        ready: the last child; whoever runs SQL depends on it.
+        fqdn: host name.
+        principal_id: object id of the server's identity.
+        connection: what a dynamic resource needs to connect, without the password.
+        password: password of `connection`'s user (a secret), or None where it signs in with Entra.
+        exports: what the stack says about the server.
+    """
+
+    server: pg.Server
+    ready: pulumi.Resource
+    fqdn: pulumi.Output[str]
+    principal_id: pulumi.Output[str]
+    password: pulumi.Output[str] | None
+    connection: dict[str, pulumi.Input[str]]
+    exports: dict[str, pulumi.Output[Any] | str]
+
+    def __init__(self, name: str, args: FlexibleServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pgai:server:FlexibleServer", name, {}, opts)
+        self._name, self._args = name, args
+        generated = self._password() if args.authentication.password else None
+        self.password = None if args.authentication.entra else generated
+        self.server = self._server(generated)
+        self.ready = self.server
+        self._firewall()
+        self._administrators()
+        self._parameters()
+        database = self._database()
+        self.ready = database
+
+        self.fqdn = self.server.fully_qualified_domain_name
+        self.principal_id = computed(self.server, self.server.identity, "principal_id")
+        self.connection = {
+            "host": self.fqdn,
+            "database": database.name,
+            "user": args.database_user,
+            "authentication": "entra" if args.authentication.entra else "password",
+            "tokenScope": args.cloud.database_scope,
+        }
+        self.exports = {
+            "serverName": self.server.name,
+            "serverFqdn": self.fqdn,
+            "serverId": self.server.id,
+            "serverPrincipalId": self.principal_id,
+            "database": database.name,
+            "databaseUser": args.database_user,
+            "connection": pulumi.Output.from_input(self.connection),
+        }
+        self.register_outputs(self.exports)
+
+    def _child(self, *, protect: bool | None = None) -> pulumi.ResourceOptions:
+        """Return the options of the next child: after the one before it, and gone when the server goes."""
+        return pulumi.ResourceOptions(parent=self, depends_on=[self.ready], deleted_with=self.server, protect=protect)
+
+    def _password(self) -> pulumi.Output[str]:
+        """Generate a password that cannot hold three characters of the login in a row, as Azure demands.
+
+        A login has no hyphen (server_settings), so a hyphen after every second character rules such a run out. Upper
+        case, lower case, digits and the hyphen make four of Azure's categories, of which three are needed.
+        """
+        generated = random.RandomPassword(
+            f"{self._name}-password",
+            length=PASSWORD_LENGTH,
+            special=False,
+            min_upper=2,
+            min_lower=2,
+            min_numeric=2,
+            keepers={"rotation": str(self._args.authentication.password_rotation)},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(
+            generated.result.apply(lambda text: "-".join(text[at : at + 2] for at in range(0, len(text), 2)))
+        )
+
+    def _server(self, password: pulumi.Output[str] | None) -> pg.Server:
+        args, access = self._args, self._args.authentication
+        return pg.Server(
+            self._name,
+            resource_group_name=args.resource_group_name,
+            server_name=args.server_name,
+            location=args.location,
+            tags=dict(args.tags),
+            version=args.server.version,
+            create_mode="Default",
+            sku=pg.SkuArgs(name=args.server.sku.name, tier=args.server.sku.tier),
+            storage=pg.StorageArgs(
+                storage_size_gb=args.server.storage_gb, auto_grow="Enabled" if args.server.auto_grow else "Disabled"
+            ),
+            backup=pg.BackupArgs(
+                backup_retention_days=args.server.backup_retention_days, geo_redundant_backup="Disabled"
+            ),
+            high_availability=pg.HighAvailabilityArgs(mode="Disabled"),
+            # The SDK's enums of these values are those of other ARM types and wrong here: strings as ARM wants them.
+            auth_config=pg.AuthConfigArgs(
+                active_directory_auth="Enabled" if access.entra else "Disabled",
+                password_auth="Enabled" if access.password else "Disabled",
+                tenant_id=args.tenant_id if access.entra else None,
+            ),
+            # The identity that azure_ai signs in with; it must be the system-assigned one.
+            identity=pg.UserAssignedIdentityArgs(type="SystemAssigned"),
+            network=pg.NetworkArgs(public_network_access="Enabled"),
+            administrator_login=access.administrator_login if access.password else None,
+            administrator_login_password=password,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                # Azure chooses the zone, and a failover swaps it: neither is a reason to replace (azurerm #25538).
+                ignore_changes=["availabilityZone", "highAvailability.standbyAvailabilityZone"],
+            ),
+        )
+
+    def _firewall(self) -> None:
+        ranges = {name: (str(rule.start), str(rule.last)) for name, rule in sorted(self._args.firewall.rules.items())}
+        if self._args.firewall.allow_azure_services:
+            ranges["allow-azure-services"] = ("0.0.0.0", "0.0.0.0")  # noqa: S104  Azure's mark, not an address to bind
+        for rule_name, (start, end) in ranges.items():
+            self.ready = pg.FirewallRule(
+                f"{self._name}-firewall-{rule_name}",
+                resource_group_name=self._args.resource_group_name,
+                server_name=self.server.name,
+                firewall_rule_name=rule_name,
+                start_ip_address=start,
+                end_ip_address=end,
+                opts=self._child(),
+            )
+
+    def _administrators(self) -> None:
+        access = self._args.authentication
+        principals: list[tuple[str, pulumi.Input[str], str]] = []
+        if access.deployer is not None:
+            principals.append((access.deployer.name, self._args.deployer_object_id, access.deployer.type))
+        principals += [(one.name, one.object_id, one.type) for one in access.administrators]
+        for principal, object_id, kind in principals:
+            self.ready = pg.AdministratorsMicrosoftEntra(
+                f"{self._name}-administrator-{principal}",
+                resource_group_name=self._args.resource_group_name,
+                server_name=self.server.name,
+                object_id=object_id,
+                principal_name=principal,
+                principal_type=kind,
+                tenant_id=self._args.tenant_id,
+                opts=self._child(),
+            )
+
+    def _parameters(self) -> None:
+        parameters = ServerParameters(
+            f"{self._name}-parameters",
+            ServerParametersArgs(
+                resource_group_name=self._args.resource_group_name,
+                server=self.server,
+                plan=self._args.parameters,
+                cloud=self._args.cloud,
+                subscription_id=self._args.subscription_id,
+                after=self.ready,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.ready = parameters.last
+
+    def _database(self) -> pg.Database:
+        wanted = self._args.database
+        options = pulumi.ResourceOptions.merge(
+            self._child(protect=self._args.protect),
+            # Azure refuses to change either (azurerm: ForceNew); the provider does not know it.
+            pulumi.ResourceOptions(replace_on_changes=["charset", "collation"], delete_before_replace=True),
+        )
+        return pg.Database(
+            f"{self._name}-database",
+            resource_group_name=self._args.resource_group_name,
+            server_name=self.server.name,
+            database_name=wanted.name,
+            charset=wanted.charset,
+            collation=wanted.collation,
+            opts=options,
+        )

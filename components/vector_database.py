@@ -1,0 +1,214 @@
+"""VectorDatabase: what happens inside PostgreSQL, in the order in which each step finds what it needs.
+
+extensions -> azure_ai settings -> SQL of the project (engine, search, sample) -> vector columns -> statistics -> jobs.
+Each job is one resource, and jobs run side by side: they share the deployment's quota inside the database. A preview
+shows beside each job what a full backfill would cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.ai_accounts import AiAccounts
+from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY, TOKENS_PER_MINUTE_PER_CAPACITY
+from components.dynamic.azure_ai_settings import AzureAiSettings, AzureAiSettingsArgs
+from components.dynamic.extension import Extension, ExtensionArgs
+from components.dynamic.source_statistics import SourceStatistics, SourceStatisticsArgs
+from components.dynamic.sql_migration import SqlMigration, SqlMigrationArgs
+from components.dynamic.vector_schema import VectorSchema, VectorSchemaArgs
+from components.dynamic.vectorization_job import VectorizationJob, VectorizationJobArgs
+from components.estimate import estimate, sentence
+from components.job_settings import JobSettings
+from components.settings import StackSettings
+from database.vectorization import JobSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorDatabaseArgs:
+    """What the inside of a database is made of.
+
+    Attributes:
+        settings: the stack's settings; extensions, deployments, vector columns, jobs, sample and retention are read.
+        connection: host, database, user, authentication and token scope.
+        password: password of the user (a secret), or None with Entra.
+        server: the server; when it is deleted, nothing in it needs a delete of its own.
+        ready: resources to wait for before the first connection.
+        ai: the AI accounts, or None where the stack has no azure_ai.
+    """
+
+    settings: StackSettings
+    connection: Mapping[str, pulumi.Input[str]]
+    password: pulumi.Input[str] | None
+    server: pulumi.Resource
+    ready: Sequence[pulumi.Resource]
+    ai: AiAccounts | None
+
+
+class VectorDatabase(pulumi.ComponentResource):
+    """A database that embeds its own data.
+
+    Attributes:
+        exports: installed extensions, those left out, and what is known of each job since the last `up` or `refresh`.
+    """
+
+    exports: dict[str, Any]
+
+    def __init__(self, name: str, args: VectorDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pgai:database:VectorDatabase", name, {}, opts)
+        self._name, self._args, self._settings = name, args, args.settings
+        self._last: list[pulumi.Resource] = list(args.ready)
+        self._access: dict[str, Any] = {"connection": dict(args.connection), "password": args.password}
+        self._extensions: dict[str, pulumi.Output[str]] = {}
+        for extension in self._settings.enabled_extensions:
+            self._extension(extension)
+        if args.ai is not None:
+            self._azure_ai(args.ai)
+            self._sql("vectorize")
+            self._sql("search")
+        if self._settings.sample:
+            self._sql("sample")
+        for column in sorted(self._settings.vector_columns):
+            self._vector_column(column)
+        statistics = SourceStatistics(f"{name}-statistics", SourceStatisticsArgs(**self._access), self._next())
+        self._last = [statistics]
+        self.exports = {
+            "extensions": self._extensions,
+            "unavailable": dict(self._settings.unavailable),
+            "jobs": {job: self._job(job, statistics) for job in sorted(self._settings.jobs)},
+        }
+        self.register_outputs(self.exports)
+
+    def _next(self, *, keep: bool = False) -> pulumi.ResourceOptions:
+        """Return the options of the next step: after the one before, and gone when the server goes.
+
+        Args:
+            keep: whether the step holds data, which stays in the database when it leaves the program.
+        """
+        return pulumi.ResourceOptions(
+            parent=self,
+            depends_on=self._last,
+            deleted_with=self._args.server,
+            retain_on_delete=keep and self._settings.retain_data,
+        )
+
+    def _extension(self, extension: str) -> None:
+        created = Extension(
+            f"{self._name}-extension-{extension}",
+            ExtensionArgs(**self._access, extension=extension, drop_on_delete=True),
+            self._next(),
+        )
+        self._extensions[extension] = created.installed_version
+        self._last = [created]
+
+    def _azure_ai(self, ai: AiAccounts) -> None:
+        """Give azure_ai its endpoints, and prove them with one small embedding where a deployment makes vectors."""
+        embedding = [name for name, deployment in sorted(self._settings.deployments.items()) if deployment.facts.embeds]
+        first = embedding[0] if embedding else None
+        options = pulumi.ResourceOptions.merge(self._next(), pulumi.ResourceOptions(depends_on=ai.ready))
+        self._last = [
+            AzureAiSettings(
+                f"{self._name}-azure-ai",
+                AzureAiSettingsArgs(
+                    **self._access,
+                    openai_endpoint=ai.openai_endpoint,
+                    openai_key=ai.openai_key,
+                    language_endpoint=ai.language_endpoint,
+                    language_key=ai.language_key,
+                    authentication=self._settings.ai.authentication,
+                    verify_deployment=first,
+                    verify_dimensions=self._settings.deployments[first].facts.dimensions if first else None,
+                ),
+                options,
+            )
+        ]
+
+    def _sql(self, folder: str) -> None:
+        self._last = [
+            SqlMigration(
+                f"{self._name}-sql-{folder}",
+                SqlMigrationArgs.for_folder(folder, **self._access),
+                self._next(keep=True),
+            )
+        ]
+
+    def _vector_column(self, name: str) -> None:
+        wanted = self._settings.vector_columns[name]
+        self._last = [
+            VectorSchema(
+                f"{self._name}-column-{name}",
+                VectorSchemaArgs(
+                    **self._access,
+                    table=wanted.table,
+                    column=wanted.column,
+                    type=wanted.type,
+                    dimensions=wanted.dimensions,
+                    drop_on_delete=not self._settings.retain_data,
+                ),
+                self._next(keep=True),
+            )
+        ]
+
+    def _job(self, name: str, statistics: SourceStatistics) -> pulumi.Output[dict[str, Any]]:
+        wanted = self._settings.jobs[name]
+        deployment = self._settings.deployments[wanted.deployment]
+
+        def known_estimate(recorded: Any) -> Any:
+            tables, as_of = recorded if isinstance(recorded, list) else (None, None)
+            return estimate(
+                wanted,
+                deployment,
+                tables if isinstance(tables, Mapping) else None,
+                as_of if isinstance(as_of, str) else None,
+            )
+
+        recorded = pulumi.Output.all(statistics.tables, statistics.as_of)
+        job = VectorizationJob(
+            f"{self._name}-job-{name}",
+            VectorizationJobArgs(
+                **self._access,
+                deployment={
+                    "name": wanted.deployment,
+                    "model": deployment.model,
+                    "dimensions": deployment.facts.dimensions,
+                    "tokensPerMinute": deployment.capacity * TOKENS_PER_MINUTE_PER_CAPACITY,
+                    "requestsPerMinute": deployment.capacity * REQUESTS_PER_MINUTE_PER_CAPACITY,
+                    "pricePerMillionTokens": deployment.facts.price_per_million_tokens,
+                },
+                job=job_spec(name, wanted, wanted.dimensions or deployment.facts.dimensions).to_json(),
+                workers=wanted.workers,
+                timeout_seconds=wanted.timeout_seconds,
+                revision=wanted.revision,
+                remove_on_delete=not self._settings.retain_data,
+                estimate=recorded.apply(lambda known: (found := known_estimate(known)) and found.to_props()),
+            ),
+            self._next(),
+        )
+        if pulumi.runtime.is_dry_run():
+            recorded.apply(
+                lambda known: pulumi.log.info(sentence(known_estimate(known), wanted), resource=job),
+                run_with_unknowns=True,
+            )
+        return job.status.apply(lambda status: {"table": wanted.table, **(status or {})})
+
+
+def job_spec(name: str, job: JobSettings, dimensions: int) -> JobSpec:
+    """Return the job as the engine takes it."""
+    return JobSpec(
+        name=name,
+        table=job.table,
+        template=job.template,
+        deployment=job.deployment,
+        key=job.key,
+        target=job.target.kind,
+        column=job.target.column,
+        type=job.target.type,
+        dimensions=dimensions,
+        distance=job.distance,
+        index=job.index.kind,
+        index_options=dict(job.index.options),
+        batch_size=job.batch_size,
+    )
