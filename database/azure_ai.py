@@ -16,11 +16,9 @@ from database.progress import progress
 # MicrosoftDocs/azure-databases-docs, articles/postgresql: azure_ai extension, settings and managed identity.
 _AUTHENTICATION = {"managed-identity": "managed-identity", "keys": "subscription-key"}
 _SECRET = frozenset({"azure_openai.subscription_key", "azure_cognitive.subscription_key"})
-_KEYS = tuple(
-    f"{service}.{name}"
-    for service in ("azure_openai", "azure_cognitive")
-    for name in ("endpoint", "subscription_key", "auth_type")
-)
+OPENAI_KEYS = ("azure_openai.endpoint", "azure_openai.subscription_key", "azure_openai.auth_type")
+LANGUAGE_KEYS = ("azure_cognitive.endpoint", "azure_cognitive.subscription_key", "azure_cognitive.auth_type")
+_KEYS = (*OPENAI_KEYS, *LANGUAGE_KEYS)
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,7 @@ def apply(
         for file in due:
             say(f"sql/{name}/{file.name}")
             _run(conn, name, file, root)
-        if due:
-            _forget_replaced(conn, name, files)
+        _forget_replaced(conn, name, files, prune=bool(due))
     return [file.name for file in due]
 
 
@@ -182,10 +181,10 @@ def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None
         )
 
 
-def _forget_replaced(conn: psycopg.Connection, name: str, files: Sequence[SqlFile]) -> None:
+def _forget_replaced(conn: psycopg.Connection, name: str, files: Sequence[SqlFile], *, prune: bool) -> None:
     """Keep of every file's objects those that exist now: a later file may rightly have dropped what an earlier made."""
     for file, row in _history(conn, name).items():
-        missing = set(_missing(conn, row.objects))
+        missing = set(_missing(conn, row.objects)) if prune else set()
         if missing:
             conn.execute(
                 "UPDATE migrations.applied SET objects = %s WHERE folder = %s AND name = %s",

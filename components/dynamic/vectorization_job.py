@@ -1,0 +1,220 @@
+"""VectorizationJob: a declared vectorization, its backfill to the end, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.dynamic.access import DatabaseArgs, connection_of, resource_id
+from components.dynamic.props import Props, normal, unknown
+from components.dynamic.provider import Provider
+from database import vectorization
+from database.connection import ConnectionSpec, connect, opener, session
+from database.progress import progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorizationJobArgs(DatabaseArgs):
+    """Inputs of a VectorizationJob.
+
+    Attributes:
+        deployment: name, model, dimensions, tokensPerMinute, requestsPerMinute, pricePerMillionTokens (USD).
+        job: the job as `JobSpec.to_json()` gives it; its name and table say which job it is.
+        workers: connections that embed at the same time during the backfill.
+        timeout_seconds: longest backfill inside one run of the engine; the next run, or any worker, goes on.
+        revision: raise it to run the backfill again without another change.
+        remove_on_delete: whether delete removes the vectors with the job.
+        estimate: rows, tokens, requests, costUsd, minutes, asOf: shown in the preview, never compared.
+    """
+
+    deployment: pulumi.Input[Mapping[str, Any]]
+    job: pulumi.Input[Mapping[str, Any]]
+    workers: pulumi.Input[int] = 4
+    timeout_seconds: pulumi.Input[int] = 3600
+    revision: pulumi.Input[int] = 1
+    remove_on_delete: pulumi.Input[bool] = False
+    estimate: pulumi.Input[Mapping[str, Any] | None] | None = None
+
+
+@dataclass(frozen=True)
+class WantedJob:
+    """The inputs, decoded."""
+
+    connection: ConnectionSpec
+    deployment: vectorization.Deployment
+    job: vectorization.JobSpec
+    workers: int
+    timeout_seconds: int
+    remove_on_delete: bool
+
+    @property
+    def resource_id(self) -> str:
+        """The id in the stack's state."""
+        return resource_id(self.connection, "job", self.job.name)
+
+    @property
+    def title(self) -> str:
+        """What it is, for errors."""
+        return f"vectorization job {self.job.name} on {self.job.table} in database {self.connection.database}"
+
+
+class VectorizationJobProvider(Provider[WantedJob]):
+    """Declares the job, says what it will cost, runs the backfill; finds what was changed or removed by SQL."""
+
+    inputs = frozenset(
+        {
+            "connection",
+            "password",
+            "deployment",
+            "job",
+            "workers",
+            "timeoutSeconds",
+            "revision",
+            "removeOnDelete",
+            "estimate",
+        }
+    )
+    remarks = frozenset({"estimate", "workers", "timeoutSeconds"})
+    identity = ("connection.host", "connection.database", "job.name", "job.table")
+
+    def decode(self, props: Props) -> WantedJob:
+        """Decode inputs, or outputs, which hold them too."""
+        deployment = props.inside("deployment")
+        props.integer("revision", minimum=0, maximum=1_000_000, default=1)
+        return WantedJob(
+            connection=connection_of(props),
+            deployment=vectorization.Deployment(
+                name=deployment.text("name"),
+                model=deployment.text("model"),
+                dimensions=deployment.integer("dimensions", minimum=1, maximum=16_000),
+                tokens_per_minute=deployment.integer("tokensPerMinute", minimum=1, maximum=10**9),
+                requests_per_minute=deployment.integer("requestsPerMinute", minimum=1, maximum=10**9),
+                price_per_million_tokens=deployment.number("pricePerMillionTokens"),
+            ),
+            job=_job(props),
+            workers=props.integer("workers", minimum=1, maximum=64, default=4),
+            timeout_seconds=props.integer("timeoutSeconds", minimum=1, maximum=7 * 86_400, default=3600),
+            remove_on_delete=props.flag("removeOnDelete", default=False),
+        )
+
+    def due(self, had: Mapping[str, Any], news: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Tell whether the last run was cut off, or the last refresh found the job damaged, paused or stopped."""
+        status = had.get("status")
+        known = status if isinstance(status, Mapping) else {}
+        return bool(had.get("unfinished") or had.get("damage")) or known.get("state") in {"paused", "stopped"}
+
+    def make(self, wanted: WantedJob) -> dict[str, Any]:
+        """Declare the job paused, say what is to come, then run it."""
+        name = wanted.job.name
+        with session(wanted.connection, lock="catalog") as conn:
+            for line in vectorization.define(conn, wanted.deployment, wanted.job, state="paused"):
+                progress(f"{name}: {line}")
+            progress(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
+        status = vectorization.backfill(
+            opener(wanted.connection, application_name=f"postgres-genai {name}"),
+            name,
+            workers=wanted.workers,
+            timeout_seconds=wanted.timeout_seconds,
+            progress=progress,
+        )
+        remaining = status.pending + status.leased
+        if remaining:
+            progress(
+                f"{name}: {remaining} rows remain after {wanted.timeout_seconds} s (timeoutSeconds). Nothing is lost: "
+                f"`pulumi up` goes on from here, and so does any worker (`CALL vectorize.work('{name}')`)."
+            )
+        return {"status": _status(status), "unfinished": bool(remaining), "damage": []}
+
+    def change(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any]:  # noqa: ARG002
+        """Declare it anew, and embed what that makes due."""
+        return self.make(wanted)
+
+    def find(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any] | None:
+        """Read the stored definition, its column and triggers, and its status."""
+        name = wanted.job.name
+        with connect(wanted.connection) as conn:
+            found = vectorization.read(conn, name)
+            if found is None:
+                return None
+            status = vectorization.status(conn, name)[0]
+            damage = vectorization.damage(conn, name)
+        deployment, job, _ = found
+        outs: dict[str, Any] = {"status": _status(status), "damage": damage}
+        outs["unfinished"] = bool(had.get("unfinished")) and status.pending + status.leased > 0
+        if job != wanted.job:
+            outs["job"] = job.to_json()
+        if deployment != wanted.deployment:
+            outs["deployment"] = _deployment(deployment)
+        return outs
+
+    def remove(self, had: Mapping[str, Any], wanted: WantedJob) -> None:  # noqa: ARG002
+        """Remove the job and its triggers; the vectors stay unless the stack says otherwise."""
+        with session(wanted.connection, lock="catalog") as conn:
+            vectorization.remove(conn, wanted.job.name, keep_vectors=not wanted.remove_on_delete)
+        if not wanted.remove_on_delete:
+            progress(f"{wanted.title} is removed; its vectors stay")
+
+
+class VectorizationJob(Resource, module="postgresql", name="VectorizationJob"):
+    """A job of the vectorization engine. What it makes: a column or side table, triggers, vectors, an index.
+
+    The deployment it embeds with, and the extensions and SQL that it needs, are not part of it.
+    """
+
+    status: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, name: str, args: VectorizationJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = args.props(status=None, unfinished=None, damage=None)
+        super().__init__(VectorizationJobProvider(), name, props, opts)
+
+
+def _job(props: Props) -> vectorization.JobSpec:
+    """Decode the job; where something is unknown or wrong, the placeholder has what is needed for a check only."""
+    inside = props.inside("job")
+    name, table, template = inside.text("name"), inside.text("table"), inside.text("template")
+    deployment = inside.text("deployment")
+    values = props.mapping("job")
+    fallback = vectorization.JobSpec(name=name, table=table, template=template, deployment=deployment)
+    if unknown(values) or not all((name, table, template, deployment)):
+        return fallback
+    try:
+        return vectorization.JobSpec.from_json(normal(values))
+    except (TypeError, ValueError, KeyError) as error:
+        props.refuse("job", f"is no job: {error}")
+        return fallback
+
+
+def _deployment(deployment: vectorization.Deployment) -> dict[str, Any]:
+    return {
+        "name": deployment.name,
+        "model": deployment.model,
+        "dimensions": deployment.dimensions,
+        "tokensPerMinute": deployment.tokens_per_minute,
+        "requestsPerMinute": deployment.requests_per_minute,
+        "pricePerMillionTokens": deployment.price_per_million_tokens,
+    }
+
+
+def _status(status: vectorization.JobStatus) -> dict[str, Any]:
+    return {
+        "rows": status.rows,
+        "embedded": status.embedded,
+        "remaining": status.pending + status.leased,
+        "quarantined": status.quarantined,
+        "tokens": status.tokens,
+        "costUsd": round(float(status.cost_usd), 6),
+        "state": status.state,
+        "asOf": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _sentence(estimate: vectorization.Estimate) -> str:
+    return (
+        f"{estimate.rows} rows to embed, about {estimate.tokens} tokens in {estimate.requests} requests, "
+        f"{estimate.cost_usd:.4f} USD, {estimate.minutes:.1f} min under the quota"
+    )
