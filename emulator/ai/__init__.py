@@ -1,0 +1,1 @@
+"""The data planes of Azure OpenAI and Azure AI Language, on this machine."""

@@ -1,0 +1,218 @@
+"""POST /openai/deployments/{deployment}/embeddings and POST /openai/v1/embeddings."""
+
+import asyncio
+import base64
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from emulator.ai import tokens, vectors
+from emulator.ai.authentication import (
+    COGNITIVE_AUDIENCE,
+    FOUNDRY_AUDIENCE,
+    OPENAI_ROLES,
+    Operation,
+    authorize,
+)
+from emulator.ai.errors import ServiceError, invalid_request, refusal, resource_not_found
+from emulator.ai.models import EMBEDDING_MODELS, MAX_INPUT_TOKENS, MAX_INPUTS, MAX_REQUEST_TOKENS, EmbeddingModel
+from emulator.ai.quota import Quota, Remaining, Throttled, estimate_tokens
+from emulator.ai.usage import Usage
+from emulator.arm.lookup import Account, Deployment, Lookup
+from emulator.identity import Identity
+
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_DENIED = (
+    "The principal `{{principal}}` lacks the required data action "
+    "`Microsoft.CognitiveServices/accounts/OpenAI/deployments/embeddings/action` to perform `POST {path}` operation."
+)
+_BY_DEPLOYMENT = Operation(OPENAI_ROLES, _DENIED.format(path="/openai/deployments/{{deployment-id}}/embeddings"))
+_BY_MODEL = Operation(
+    OPENAI_ROLES, _DENIED.format(path="/openai/v1/embeddings"), (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE), True
+)
+_BAD_INPUT = "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
+_NO_DEPLOYMENT = (
+    "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, "
+    "please wait a moment and try again."
+)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A request that is well formed."""
+
+    texts: Sequence[str]
+    dimensions: int
+    base64: bool
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts of `input`: a text, texts, tokens, or lists of tokens."""
+    items = value if isinstance(value, list) else [value]
+    if items and all(type(item) is int for item in items):
+        items = [items]
+    if not 1 <= len(items) <= MAX_INPUTS:
+        raise invalid_request(_BAD_INPUT)
+    texts = []
+    for item in items:
+        text = item
+        if isinstance(item, list) and item and all(type(token) is int for token in item):
+            try:
+                text = tokens.decode(item)
+            except ValueError:
+                text = None
+        if not isinstance(text, str) or not text:
+            raise invalid_request(_BAD_INPUT)
+        texts.append(text)
+    return texts
+
+
+def _dimensions(value: object, model: EmbeddingModel) -> int:
+    if value is None:
+        return model.dimensions
+    if not model.reducible:
+        raise invalid_request("This model does not support specifying dimensions.")
+    if type(value) is not int:
+        raise invalid_request(f"{value!r} is not of type 'integer' - 'dimensions'")
+    if value < 1:
+        raise invalid_request(f"{value} is less than the minimum of 1 - 'dimensions'")
+    if value > model.dimensions:
+        limit = f"Must be less than or equal to {model.dimensions}."
+        raise invalid_request(f"Invalid value for 'dimensions' = {value}. {limit}")
+    return value
+
+
+def _wanted(body: Mapping[str, Any], model: EmbeddingModel) -> _Wanted:
+    encoding = body.get("encoding_format") or "float"
+    if encoding not in ("float", "base64"):
+        raise invalid_request(f"{encoding!r} is not one of ['float', 'base64'] - 'encoding_format'")
+    dimensions = _dimensions(body.get("dimensions"), model)
+    return _Wanted(_texts(body.get("input")), dimensions, encoding == "base64")
+
+
+def _answer(wanted: _Wanted, model: EmbeddingModel) -> tuple[bytes, int]:
+    """Return the answer's body and the tokens billed; runs in a thread."""
+    counts = tokens.count(wanted.texts)
+    longest, total = max(counts), sum(counts)
+    if longest > MAX_INPUT_TOKENS:
+        raise invalid_request(
+            f"This model's maximum context length is {MAX_INPUT_TOKENS} tokens, however you requested {longest} tokens "
+            f"({longest} in your prompt; 0 for the completion). Please reduce your prompt; or completion length."
+        )
+    if total > MAX_REQUEST_TOKENS:
+        kind = "max_tokens_per_request"
+        raise invalid_request(f"Requested {total} tokens, max {MAX_REQUEST_TOKENS} tokens per request", kind, kind)
+    rows = vectors.embed(wanted.texts, model, wanted.dimensions)
+    body = {
+        "object": "list",
+        "data": [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode() if wanted.base64 else row,
+            }
+            for index, row in enumerate(rows)
+        ],
+        "model": model.name,
+        "usage": {"prompt_tokens": total, "total_tokens": total},
+    }
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), total
+
+
+class Embeddings:
+    """The embeddings operation of every account."""
+
+    def __init__(self, lookup: Lookup, identity: Identity, usage: Usage, quota: Quota, executor: Executor) -> None:
+        self._lookup = lookup
+        self._identity = identity
+        self._usage = usage
+        self._quota = quota
+        self._executor = executor
+
+    async def by_deployment(self, request: web.Request, account: Account) -> web.Response:
+        """Answer the classic route, where the deployment is in the path."""
+        authorize(request, account, self._lookup, self._identity, _BY_DEPLOYMENT)
+        version = request.query.get("api-version", "")
+        if not _API_VERSION.fullmatch(version):
+            raise resource_not_found()
+        return await self._embed(account, request.match_info["deployment"], await _body(request), version)
+
+    async def by_model(self, request: web.Request, account: Account) -> web.Response:
+        """Answer the v1 route, where the deployment is the body's `model` and no api-version is needed."""
+        authorize(request, account, self._lookup, self._identity, _BY_MODEL)
+        body = await _body(request)
+        return await self._embed(account, str(body.get("model") or ""), body, "v1")
+
+    async def _embed(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
+        deployment = _find(account, name)
+        model = EMBEDDING_MODELS.get(deployment.model)
+        if model is None:
+            raise refusal(
+                400,
+                "OperationNotSupported",
+                f"The embeddings operation does not work with the specified model, {deployment.model}. "
+                "Please choose different model and try again.",
+            )
+        remaining = self._take(account, deployment, body.get("input"), version)
+        wanted = _wanted(body, model)
+        loop = asyncio.get_running_loop()
+        answer, billed = await loop.run_in_executor(self._executor, _answer, wanted, model)
+        self._usage.answered(account.name, deployment.name, len(wanted.texts), billed)
+        request_id = str(uuid.uuid4())
+        headers = {
+            "x-ratelimit-remaining-requests": str(remaining.requests),
+            "x-ratelimit-remaining-tokens": str(remaining.tokens),
+            "x-ms-region": account.location,
+            "x-ms-deployment-name": deployment.name,
+            "x-request-id": request_id,
+            "apim-request-id": request_id,
+        }
+        return web.Response(body=answer, content_type="application/json", headers=headers)
+
+    def _take(self, account: Account, deployment: Deployment, value: object, version: str) -> Remaining:
+        items = value if isinstance(value, list) else [value]
+        # A token of a caller that sends tokens counts as the 4 characters that it stands for.
+        estimated = sum(
+            estimate_tokens(len(item)) if isinstance(item, str) else len(item) if isinstance(item, list) else 1
+            for item in items
+        )
+        try:
+            return self._quota.take(account.resource_id, deployment.name, deployment.capacity, estimated)
+        except Throttled as throttled:
+            self._usage.refused(account.name, deployment.name)
+            raise _too_many(throttled, version) from None
+
+
+def _find(account: Account, name: str) -> Deployment:
+    for deployment in account.deployments.values():
+        if deployment.name.lower() == name.lower():  # names of ARM resources do not differ by case
+            return deployment
+    raise refusal(404, "DeploymentNotFound", _NO_DEPLOYMENT)
+
+
+async def _body(request: web.Request) -> Mapping[str, Any]:
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise invalid_request(f"We could not parse the JSON body of your request: {error}") from None
+    if not isinstance(body, dict):
+        raise invalid_request("The body of the request must be a JSON object.")
+    return body
+
+
+def _too_many(throttled: Throttled, version: str) -> ServiceError:
+    seconds = throttled.whole_seconds
+    message = (
+        f"Requests to the Embeddings_Create Operation under Azure OpenAI API version {version} have exceeded "
+        f"{throttled.limit} of your current OpenAI S0 pricing tier. Please retry after {seconds} second"
+        f"{'' if seconds == 1 else 's'}. Please go here: https://aka.ms/oai/quotaincrease if you would like to further "
+        "increase the default rate limit."
+    )
+    headers = {"Retry-After": str(seconds), "Retry-After-Ms": str(throttled.milliseconds)}
+    return refusal(429, "429", message, headers)
