@@ -21,15 +21,18 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status. Inside the wrong interpreter it does not return: the process becomes the one of `.venv`.
     """
-    os.environ.setdefault(STARTED, str(time.time()))
+    started = os.environ.pop(STARTED, "") or str(time.time())
     try:
         command = next((argument for argument in arguments if not argument.startswith("-")), "")
         environment.ensure(environment.CHECKS if command in CHECKS else environment.PROGRAM)
         if Path(sys.prefix).resolve() != VENV.resolve():
             python = str(VENV_PYTHON)
+            os.environ[STARTED] = started
             os.execv(python, [python, "-m", "tools", *arguments])  # noqa: S606
+        from tools import steps
         from tools.cli import run
 
+        steps.began = float(started)
         return run(arguments)
     except Failure as failure:
         print(failure, file=sys.stderr)

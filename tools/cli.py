@@ -1,4 +1,4 @@
-"""The command line inside `.venv`: which commands there are, and what each takes. What they do is in `tools/commands/`."""
+"""The command line inside `.venv`: the commands and what each takes. What they do is in `tools/commands/`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Stack = Annotated[str, typer.Option("--stack", "-s", envvar="STACK", help="The stack, the middle of Pulumi.<stack>.yaml.")]
+Stack = Annotated[
+    str, typer.Option("--stack", "-s", envvar="STACK", help="The stack, the middle of Pulumi.<stack>.yaml.")
+]
 Target = Annotated[str, typer.Option("--target", envvar="TARGET", help="emulator or azure.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data instead of a page.")]
 Arguments = Annotated[list[str] | None, typer.Argument(help="More arguments, passed on as they are.")]
@@ -80,7 +82,7 @@ def psql(stack: Stack = "local", target: Target = "emulator", arguments: Argumen
 
 @app.command()
 def env(stack: Stack = "local", target: Target = "emulator") -> None:
-    """Print the exports that lead `pulumi`, `psql` and the Azure clients to the stack: eval "$(python -m tools env)"."""
+    """Print exports that lead `pulumi`, `psql` and Azure clients to the stack: eval "$(python -m tools env)"."""
     from tools.commands import shell as command
 
     command.env(stack, target)
@@ -135,7 +137,9 @@ def schema(check: Annotated[bool, typer.Option("--check", help="Compare instead 
 
 
 @app.command()
-def lock(upgrade: Annotated[bool, typer.Option("--upgrade", help="Take newer versions where there are.")] = False) -> None:
+def lock(
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Take newer versions where there are.")] = False,
+) -> None:
     """Make the lock files again from requirements*.in."""
     from tools.commands import checks as command
 
@@ -150,8 +154,8 @@ def lint() -> None:
     raise typer.Exit(command.lint())
 
 
-@app.command(context_settings=PASS_ON)
-def test(
+@app.command("test", context_settings=PASS_ON)
+def run_tests(
     level: Annotated[str, typer.Argument(help="One level (unit, components, ...); all when left out.")] = "",
     arguments: Arguments = None,
 ) -> None:

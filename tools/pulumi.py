@@ -15,7 +15,7 @@ from tools.engine import find as engines
 from tools.events import EventPipe, Events
 from tools.failure import Failure
 from tools.places import ROOT
-from tools.stack import LocalStack
+from tools.stack import LocalStack, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,17 +42,15 @@ class Pulumi:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for the stack's engine."""
-        line = [str(self.engine.pulumi), *arguments]
-        if not sys.stdout.isatty():
-            line += ["--color", "never", "--non-interactive"]
-        return line
+        return [str(self.engine.pulumi), *arguments, *(() if sys.stdout.isatty() else ("--color", "never"))]
 
-    def change(self, operation: str, arguments: Sequence[str]) -> tuple[int, Events]:
+    def change(self, operation: str, arguments: Sequence[str], *, to_stderr: bool = False) -> tuple[int, Events]:
         """Run one of the operations on the stack; what it prints goes to the terminal.
 
         Args:
             operation: up, preview, refresh or destroy.
             arguments: more arguments for it.
+            to_stderr: keep standard output free, for data.
 
         Returns:
             The exit status, and what the engine reported.
@@ -65,7 +63,7 @@ class Pulumi:
         pipe = EventPipe()
         command += ["--event-log", pipe.path]
         environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}  # `--event-log` asks for it
-        code = _run(command, environment, pipe.writing)
+        code = _run(command, environment, pipe.writing, to_stderr=to_stderr)
         return code, pipe.finish()
 
     def pass_on(self, arguments: Sequence[str]) -> int:
@@ -117,11 +115,12 @@ def open_stack(name: str, where: str) -> Pulumi:
     """
     if where not in target.NAMES:
         raise Failure(f"TARGET={where!r} is unknown.", f"It is one of: {', '.join(target.NAMES)}.")
+    local = LocalStack(name)
+    read_config(name)  # before anything is started, because a wrong name is the commonest mistake
     engine = engines.find()
     if where == target.AZURE:
         environment = {**os.environ, **target.quiet_engine(), "PATH": _path(engine)}
         return Pulumi(engine, name, environment)
-    local = LocalStack(name)
     environment = {**target.for_emulator(target.ensure_emulator()), "PATH": _path(engine)}
     local.prepare(engine.pulumi, environment)
     return Pulumi(engine, name, environment, local)
@@ -131,7 +130,7 @@ def _path(engine: engines.Engine) -> str:
     return os.pathsep.join([str(engine.folder), os.environ.get("PATH", os.defpath)])
 
 
-def _run(command: list[str], environment: dict[str, str], *descriptors: int) -> int:
+def _run(command: list[str], environment: dict[str, str], *descriptors: int, to_stderr: bool = False) -> int:
     """Run to the end; an interrupt is the engine's to handle, once to wind down and twice to stop at once."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -139,6 +138,7 @@ def _run(command: list[str], environment: dict[str, str], *descriptors: int) -> 
             command,
             cwd=ROOT,
             env=environment,
+            stdout=sys.stderr if to_stderr else None,
             pass_fds=descriptors,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - sets one signal, no more
         )

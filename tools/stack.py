@@ -66,7 +66,7 @@ class LocalStack:
         Raises:
             Failure: there is no such config, or its secrets belong to another passphrase.
         """
-        config = self._checked_in()
+        config = _for_this_machine(self.name)
         (stacks() / "backend").mkdir(parents=True, exist_ok=True)
         _ensure_passphrase(stacks() / "passphrase")
         salt = self._salt()
@@ -77,24 +77,6 @@ class LocalStack:
         part = self.config_file.with_suffix(".part")
         part.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
         part.replace(self.config_file)
-
-    def _checked_in(self) -> dict[str, Any]:
-        path = ROOT / f"Pulumi.{self.name}.yaml"
-        if not path.exists():
-            known = sorted(found.name.split(".")[1] for found in ROOT.glob("Pulumi.*.yaml"))
-            raise Failure(f"There is no {path.name}.", f"STACK= takes one of: {', '.join(known)}; or write that file.")
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise Failure(f"{path.name}: not valid YAML: {' '.join(str(error).split())}.", "Mend that line.") from None
-        if not isinstance(config, dict):
-            raise Failure(f"{path.name}: holds no mapping.", "Start it with `config:`.")
-        if _holds_secrets(config.get("config")):
-            raise Failure(
-                f"{path.name} holds secret values that are encrypted with a key of another backend.",
-                "Take them out of a copy of that file, and name the copy with STACK=.",
-            )
-        return {key: value for key, value in config.items() if key not in SECRETS_KEYS}
 
     def _salt(self) -> str:
         """Find the salt in the last working copy, or else in the stack's state."""
@@ -122,6 +104,43 @@ class LocalStack:
             if not written.exists():
                 return ""
             return str((yaml.safe_load(written.read_text(encoding="utf-8")) or {}).get(SALT, ""))
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """Read the checked-in file of a stack.
+
+    Raises:
+        Failure: there is no such file, or it is no YAML mapping.
+    """
+    path = ROOT / f"Pulumi.{name}.yaml"
+    if not path.exists():
+        known = sorted(found.name.split(".")[1] for found in ROOT.glob("Pulumi.*.yaml"))
+        raise Failure(f"There is no {path.name}.", f"STACK= takes one of: {', '.join(known)}; or write that file.")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise Failure(f"{path.name}: not valid YAML: {' '.join(str(error).split())}.", "Mend that line.") from None
+    if not isinstance(config, dict):
+        raise Failure(f"{path.name}: holds no mapping.", "Start it with `config:`.")
+    return config
+
+
+def config_values(name: str) -> dict[str, Any]:
+    """Return the program's config values of a stack by their names in YAML."""
+    prefix = f"{PROJECT}:"
+    values = read_config(name).get("config") or {}
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+
+
+def _for_this_machine(name: str) -> dict[str, Any]:
+    """Return a stack's config without what ties it to another backend's secrets."""
+    config = read_config(name)
+    if _holds_secrets(config.get("config")):
+        raise Failure(
+            f"Pulumi.{name}.yaml holds secret values that are encrypted with a key of another backend.",
+            "Take them out of a copy of that file, and name the copy with STACK=.",
+        )
+    return {key: value for key, value in config.items() if key not in SECRETS_KEYS}
 
 
 def _holds_secrets(value: object) -> bool:

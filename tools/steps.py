@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tools.bootstrap import STARTED
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+began = time.time()  # when the command was typed, seconds since the epoch; set-up knows it better
 
 
 class Steps:
@@ -19,8 +18,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        started = float(os.environ.get(STARTED, time.time()))
-        self.seconds["start"] = max(0.0, time.time() - started)
+        self.seconds["start"] = max(0.0, time.time() - began)
 
     @contextmanager
     def step(self, name: str, doing: str = "") -> Iterator[None]:

@@ -61,6 +61,15 @@ def stop_emulator() -> None:
     _emulator("stop")
 
 
+def reset_emulator() -> None:
+    """Stop the emulator and remove what it keeps outside its folder too.
+
+    Raises:
+        Failure: it does not.
+    """
+    _emulator("reset")
+
+
 def for_emulator(emulator: Mapping[str, str]) -> dict[str, str]:
     """Return the engine's environment: the person's own without foreign settings, a local backend, the emulator."""
     own = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(FOREIGN)}

@@ -1,0 +1,80 @@
+# What you type. Behind it is `python -m tools`, which also runs without make.
+#   make up                      the stack `local` on the emulator of this machine
+#   make up STACK=dev            another stack, unmodified, on the same emulator
+#   make up STACK=dev TARGET=azure
+#   make preview ARGS=--diff     more arguments, passed on
+
+STACK ?= local
+TARGET ?= emulator
+ARGS ?=
+Q ?=
+PYTHON ?= python3
+
+export STACK TARGET
+RUN := $(PYTHON) -m tools
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview refresh status search psql destroy down test test-unit test-components test-protocol \
+        test-postgres test-emulator test-stack lint schema lock clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: STACK=$(STACK) TARGET=$(TARGET) (emulator or azure) ARGS= (more arguments) PYTHON=$(PYTHON)"
+
+up: ## create or update the stack, embed its rows; sets up what is missing
+	@$(RUN) up $(ARGS)
+
+preview: ## show what `make up` would do, and what new jobs would cost
+	@$(RUN) preview $(ARGS)
+
+refresh: ## compare the recorded state with what is really there
+	@$(RUN) refresh $(ARGS)
+
+status: ## resources, extensions, jobs: rows embedded, pending, failed, tokens, cost
+	@$(RUN) status $(ARGS)
+
+search: export SEARCH_QUERY = $(Q)
+search: ## find rows by meaning: make search Q="late delivery penalty"
+	@$(RUN) search $(ARGS) -- "$$SEARCH_QUERY"
+
+psql: ## a session in the database as the stack's user
+	@$(RUN) psql $(ARGS)
+
+destroy: ## delete the stack's resources, and list what is retained
+	@$(RUN) destroy $(ARGS)
+
+down: ## stop the emulator; its state stays
+	@$(RUN) down
+
+test: ## all tests, on six levels
+	@$(RUN) test $(ARGS)
+
+test-unit: ## tests of nothing but the code
+	@$(RUN) test unit $(ARGS)
+
+test-components: ## tests of the components with mocks
+	@$(RUN) test components $(ARGS)
+
+test-protocol: ## tests of the dynamic resources over gRPC
+	@$(RUN) test protocol $(ARGS)
+
+test-postgres: ## tests of the SQL on a real PostgreSQL
+	@$(RUN) test postgres $(ARGS)
+
+test-emulator: ## tests of the emulator with the official clients
+	@$(RUN) test emulator $(ARGS)
+
+test-stack: ## tests of the whole with the real engine
+	@$(RUN) test stack $(ARGS)
+
+lint: ## check format, style and types
+	@$(RUN) lint
+
+schema: ## make the JSON schema and the page of the config again
+	@$(RUN) schema $(ARGS)
+
+lock: ## make the lock files again from requirements*.in
+	@$(RUN) lock $(ARGS)
+
+clean: ## remove stacks, emulator, caches and .venv of this checkout
+	@$(RUN) clean

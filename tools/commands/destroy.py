@@ -1,0 +1,82 @@
+"""`destroy`, `down` and `clean`: the ways out, from the stack's resources to everything."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from tools import target as targets
+from tools.commands.up import consent, ready
+from tools.failure import Failure
+from tools.places import ROOT, VENV, emulator_home, stacks
+from tools.steps import Steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")
+
+
+def destroy(stack: str, target: str, arguments: list[str]) -> int:
+    """Delete the stack's resources.
+
+    Returns:
+        The engine's exit status.
+    """
+    steps = Steps()
+    pulumi = ready(stack, target, steps)
+    before = pulumi.resources()
+    with steps.step("pulumi destroy"):
+        code, _ = pulumi.change("destroy", [*consent(pulumi), *arguments])
+    if not code:
+        for line in retained(before):
+            print(line)
+    print(steps.line())
+    return code
+
+
+def retained(resources: list[dict[str, Any]]) -> list[str]:
+    """List what left the state without being deleted.
+
+    Args:
+        resources: the state's resources as they were before.
+    """
+    kept = [resource for resource in resources if resource.get("retainOnDelete")]
+    gone = {resource["urn"] for resource in resources if not resource.get("retainOnDelete")}
+    lines = []
+    for resource in kept:
+        what = f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
+        with_it = str(resource.get("deletedWith") or "")
+        if with_it in gone:
+            lines.append(f"  {what}: not deleted by itself; it went with {with_it.rpartition('::')[2]}")
+        else:
+            lines.append(f"  {what}: still there ({resource.get('id', '')})")
+    return [f"Retained: {len(lines)}", *lines] if lines else ["Retained: nothing."]
+
+
+def down() -> None:
+    """Stop the emulator."""
+    if not emulator_home().exists():
+        print("The emulator is not running.")
+        return
+    targets.stop_emulator()
+    print("The emulator is stopped; its state stays in .emulator. `make up` starts it again.")
+
+
+def clean() -> None:
+    """Stop the emulator and remove what this checkout made: stacks, emulator, caches, `.venv`."""
+    if emulator_home().exists():
+        try:
+            targets.reset_emulator()
+        except Failure as failure:
+            print(failure)
+    for path in (stacks(), emulator_home(), *(ROOT / name for name in CACHES), VENV):
+        _remove(path)
+    for folder in ROOT.rglob("__pycache__"):
+        _remove(folder)
+    print("Removed: stacks, emulator, caches, .venv. The engine stays in the cache for the next clone.")
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,80 @@
+"""`preview`: what `up` would do, and what each new job would cost where the program itself cannot know it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tools import session
+from tools.commands.up import QUIET, ready
+from tools.failure import Failure
+from tools.stack import config_values
+from tools.steps import Steps
+
+if TYPE_CHECKING:
+    from tools.events import Change
+    from tools.pulumi import Pulumi
+
+JOB = ":VectorizationJob"
+REACH_SECONDS = 2
+
+
+def preview(stack: str, target: str, arguments: list[str]) -> int:
+    """Preview the stack.
+
+    Returns:
+        The engine's exit status.
+    """
+    steps = Steps()
+    pulumi = ready(stack, target, steps)
+    with steps.step("pulumi preview"):
+        code, events = pulumi.change("preview", [*QUIET, *arguments])
+    new = [change for change in events.of_kind(JOB) if change.operation == "create"]
+    unknown = [change for change in new if not change.inputs.get("estimate")]
+    if unknown and not code:
+        with steps.step("estimate", "Asking the database for rows and sizes ..."):
+            for line in estimates(pulumi, unknown):
+                print(line)
+    print(steps.line(), file=sys.stderr)
+    return code
+
+
+def estimates(pulumi: Pulumi, jobs: list[Change]) -> list[str]:
+    """Estimate new jobs from the database itself, where it can be reached within two seconds."""
+    specs = [spec for change in jobs if isinstance(spec := change.inputs.get("job"), dict)]
+    if not specs:
+        return []
+    schemas = {str(spec["table"]).partition(".")[0] for spec in specs}
+    try:
+        measured = session.within(REACH_SECONDS, lambda: measure(pulumi, schemas))
+    except Failure as failure:
+        reason = failure.what.splitlines()[0]
+        return [f"{spec['name']}: rows, tokens and cost are not known ({reason})" for spec in specs]
+    return [say(pulumi.name, spec, measured) for spec in specs]
+
+
+def measure(pulumi: Pulumi, schemas: set[str]) -> dict[str, Any]:
+    """Ask the database for the rows and sizes of its tables.
+
+    Raises:
+        Failure: the stack is not up, or its database cannot be reached.
+    """
+    from database.errors import DatabaseError
+    from database.statistics import collect
+
+    try:
+        with session.connect(pulumi, pulumi.outputs(), timeout_seconds=REACH_SECONDS) as connection:
+            return collect(connection, schemas)
+    except DatabaseError as error:
+        raise Failure(str(error)) from None
+
+
+def say(stack: str, spec: dict[str, Any], measured: dict[str, Any]) -> str:
+    """Say one job's estimate in a sentence, by the program's own arithmetic."""
+    from components.estimate import estimate, sentence
+    from components.settings import StackSettings
+
+    settings = StackSettings.parse(config_values(stack), stack=stack)
+    job = settings.jobs[spec["name"]]
+    known = estimate(job, settings.deployments[job.deployment], measured["tables"], measured["asOf"])
+    return f"{spec['name']}: {sentence(known, job)}"

@@ -1,0 +1,87 @@
+"""The page at the end of `up`: what is there now, what it cost, what to try next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tools.events import CHANGING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tools.events import Events
+    from tools.pulumi import Pulumi
+    from tools.steps import Steps
+
+SLOWEST = 3
+
+
+def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
+    """Gather what the summary says, as data."""
+    outputs = pulumi.outputs()
+    changed = {operation: count for operation, count in events.counts.items() if operation in CHANGING}
+    return {
+        "stack": pulumi.name,
+        "resources": sum(events.counts.values()),
+        "changed": changed,
+        "server": outputs.get("serverFqdn"),
+        "database": outputs.get("database"),
+        "extensions": outputs.get("extensions") or {},
+        "unavailable": outputs.get("unavailable") or {},
+        "jobs": outputs.get("jobs") or {},
+    }
+
+
+def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
+    """Print the page."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    changed = ", ".join(f"{count} {operation}" for operation, count in facts["changed"].items()) or "nothing changed"
+    console.print(f"\n[bold]{facts['stack']}[/bold]: {facts['resources']} resources ({changed})", soft_wrap=True)
+    if facts["server"]:
+        console.print(f"database    {facts['database']} on {facts['server']}", soft_wrap=True)
+    versions = ", ".join(f"{name} {version}" for name, version in facts["extensions"].items())
+    console.print(f"extensions  {versions or 'none'}", soft_wrap=True)
+    for name, reason in facts["unavailable"].items():
+        console.print(f"            without {name}: {reason}", soft_wrap=True, markup=False)
+    if facts["jobs"]:
+        console.print(jobs_table(facts["jobs"]))
+    slow = slowest(events)
+    console.print(f"took        {steps.line()}{f' (slowest: {slow})' if slow else ''}", soft_wrap=True)
+    stack = "" if facts["stack"] == "local" else f" STACK={facts['stack']}"
+    console.print(f'try         make search Q="late delivery penalty"{stack} · make status{stack} · make psql{stack}')
+
+
+def slowest(events: Events) -> str:
+    """Name the resources that took longest, where any took a second."""
+    done = [change for change in events.changes.values() if change.operation in CHANGING and change.seconds]
+    done.sort(key=lambda change: change.seconds, reverse=True)
+    return ", ".join(f"{change.name} {change.seconds} s" for change in done[:SLOWEST])
+
+
+def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
+    """Lay out the jobs, each with what is embedded and what it cost."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("job", "table", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("embedded", "of", "pending", "quarantined", "tokens", "cost (USD)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, job in sorted(jobs.items()):
+        cost = job.get("costUsd")
+        table.add_row(
+            name,
+            str(job.get("table") or ""),
+            str(job.get("state") or "not known"),
+            *(number(job.get(key)) for key in ("embedded", "rows", "pending", "quarantined", "tokens")),
+            "" if cost is None else f"{float(cost):.4f}",
+        )
+    return table
+
+
+def number(value: object) -> str:
+    """Write a whole number with separators; engine outputs are floats."""
+    return f"{int(value):,}" if isinstance(value, int | float) else ""
