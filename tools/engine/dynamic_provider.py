@@ -1,7 +1,7 @@
-"""The plugin of dynamic resources: the SDK's own, which ends with its engine and reports errors in one sentence.
+"""The plugin of dynamic resources: the SDK's own, which ends with its engine and reports errors for people as they are.
 
-The SDK's server lets an exception of a provider become a traceback on standard error beside the error itself. Errors
-of `database/` are written for people, so they are passed on as they are, alone; anything else keeps its traceback.
+The SDK's server makes "Exception calling application" of every exception of a provider. Errors of `database/` are
+written for people, so they are passed on alone; anything else is a bug, and gets its traceback on standard error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import os
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class CleanErrors(grpc.ServerInterceptor):  # type: ignore[misc]
                 return method.unary_unary(request, context)
             except Exception as error:
                 if not is_for_people(error):
+                    traceback.print_exc()
                     raise
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
 

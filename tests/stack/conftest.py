@@ -1,0 +1,186 @@
+"""The stack level: the real engine against the emulator, in a private copy of the program with homes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import yaml
+
+from tools.places import ROOT, VENV
+
+LEFT_OUT = (".git", ".venv", ".stacks", ".emulator", ".*_cache", "__pycache__", "tests", "docs", "*.pyc", ".hypothesis")
+PROJECT = "postgres-genai"
+SECONDS = 300  # longest that one command may take before the test gives up on it
+
+
+@dataclass
+class Workplace:
+    """A copy of the program with an emulator and a backend of its own.
+
+    Attributes:
+        root: the copy.
+        homes: the folder above the emulator's home and the stacks.
+        printed: everything that any command printed, for the search for secrets.
+    """
+
+    root: Path
+    homes: Path
+    printed: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the commands: the homes, no terminal, nothing of an outer test run."""
+        own = {key: value for key, value in os.environ.items() if key not in ("STACK", "TARGET", "PYTHONPATH")}
+        return {
+            **own,
+            "EMULATOR_HOME": str(self.homes / "emulator"),
+            "STACKS_HOME": str(self.homes / "stacks"),
+            "POSTGRES_GENAI_VENV": str(VENV),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `python -m tools ...` without waiting for it."""
+        command = [sys.executable, "-m", "tools", *arguments]
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, code: int | None = 0, module: str = "tools") -> str:
+        """Run `python -m tools ...` and return what it printed, both streams.
+
+        Args:
+            arguments: the command and its arguments.
+            code: the exit status that it must have, or None for any but 0.
+            module: another module to run.
+        """
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        self.printed += [done.stdout, done.stderr]
+        told = f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code if code is not None else done.returncode, told
+        return done.stdout + done.stderr
+
+    def data(self, *arguments: str, module: str = "tools") -> Any:
+        """Run a command with `--json` and return its data."""
+        command = [sys.executable, "-m", module, *arguments, "--json"]
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.printed += [done.stdout, done.stderr]
+        return json.loads(done.stdout)
+
+    def stack(self, name: str) -> StackAtWork:
+        """Return one stack of this workplace."""
+        return StackAtWork(self, name)
+
+
+@dataclass
+class StackAtWork:
+    """One stack: its config file, its commands, its database."""
+
+    place: Workplace
+    name: str
+
+    @property
+    def file(self) -> Path:
+        """The config file."""
+        return self.place.root / f"Pulumi.{self.name}.yaml"
+
+    def write(self, **values: Any) -> None:
+        """Write the whole config, by the names in YAML without the project's prefix."""
+        config = {f"{PROJECT}:{key}": value for key, value in values.items()}
+        self.file.write_text(yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
+
+    def values(self) -> dict[str, Any]:
+        """Read the whole config."""
+        config = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
+        return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the config in place."""
+        values = self.values()
+        change(values)
+        self.write(**values)
+
+    def run(self, command: str, *arguments: str, code: int | None = 0) -> str:
+        """Run a command of the stack."""
+        return self.place.run(command, "--stack", self.name, *arguments, code=code)
+
+    def up(self) -> dict[str, Any]:
+        """Bring the stack up and return the facts of the summary."""
+        facts: dict[str, Any] = self.place.data("up", "--stack", self.name)
+        return facts
+
+    def status(self) -> dict[str, Any]:
+        """Return what `status --json` says."""
+        found: dict[str, Any] = self.place.data("status", "--stack", self.name)
+        return found
+
+    def variables(self) -> dict[str, str]:
+        """Return the exports that `env` prints; not recorded, because a token is meant to be among them."""
+        command = [sys.executable, "-m", "tools", "env", "--stack", self.name]
+        line = 'eval "$("$@")" && exec "$0" -c \'import json, os; print(json.dumps(dict(os.environ)))\''
+        done = subprocess.run(
+            ["/bin/sh", "-c", line, sys.executable, *command], cwd=self.place.root, env=self.place.environment,
+            capture_output=True, text=True, timeout=SECONDS, check=True,
+        )  # fmt: skip
+        variables: dict[str, str] = json.loads(done.stdout)
+        return variables
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Connect as a person would, by libpq's variables alone."""
+        shown = self.variables()
+        names = {
+            "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
+            "password": "PGPASSWORD", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT",
+        }  # fmt: skip
+        return psycopg.connect(**{key: shown[name] for key, name in names.items()}, autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Workplace]:
+    """A workplace for the whole level, its folders with a space in their names; nothing of it stays."""
+    # Short, because the sockets of PostgreSQL lie below it and a socket's path has at most 107 bytes.
+    top = Path(tempfile.mkdtemp(prefix="pgai stack "))
+    top.chmod(0o755)
+    root = top / "copy"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    place = Workplace(root, top)
+    try:
+        yield place
+    finally:
+        place.run("reset", module="emulator", code=0)
+        left = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if str(top) in " ".join(process.info["cmdline"] or [])
+        ]
+        shutil.rmtree(top)
+        assert not left, f"left running: {left}"
+
+
+@pytest.fixture(scope="session")
+def small() -> dict[str, Any]:
+    """The config of a small stack: a server, a database, the extensions, one deployment, no data."""
+    local = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text(encoding="utf-8"))["config"]
+    values = {key.removeprefix(f"{PROJECT}:"): value for key, value in local.items()}
+    return {**values, "jobs": {}, "sample": False}
