@@ -75,6 +75,13 @@ class Identity:
             claims["appid"] = principal.object_id
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
+    def expires_on(self, token: str) -> int:
+        """Return when a token of this issuer ends, in seconds since 1970."""
+        claims = jwt.decode(
+            token, self._key, algorithms=[_ALGORITHM], options={"verify_aud": False, "verify_exp": False}
+        )
+        return int(claims["exp"])
+
     def verify(self, token: str, audience: str) -> Principal:
         """Return whom a token stands for.
 

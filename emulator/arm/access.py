@@ -66,8 +66,8 @@ def authorize(lookup: Lookup, principal: Principal, method: str, resource_type: 
         403,
         "AuthorizationFailed",
         f"The client '{principal.name}' with object id '{principal.object_id}' does not have authorization to perform "
-        f"action '{resource_type}/{verb}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
-        "please refresh your credentials.",
+        f"action '{resource_type}/{verb}' over scope '{scope}' or the scope is invalid. If access was recently "
+        "granted, please refresh your credentials.",
     )
 
 

@@ -14,7 +14,7 @@ from emulator.arm.errors import ArmError, server_busy
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.operations import Work
 from emulator.arm.server_rules import check_server
-from emulator.arm.store import Resource
+from emulator.arm.store import Resource, Store
 
 TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 SUFFIX = "postgres.database.azure.com"
@@ -126,7 +126,7 @@ class Servers(Kind):
                 await self.backend.set_password(name, changed["properties"]["administratorLogin"], str(password))
             if resized:
                 await self.backend.restart(name)
-                apply_pending(self, existing)
+                apply_pending(self.store, existing)
             self.store.put(replace(existing, body=changed))
 
         return Answer(202, None, self.begin(call, in_state(self, existing, "Updating", work), existing.key))
@@ -134,7 +134,7 @@ class Servers(Kind):
     def _start(self, server: Resource) -> Work:
         async def work() -> None:
             await self.backend.start(server.name.lower())
-            apply_pending(self, server)
+            apply_pending(self.store, server)
 
         return in_state(self, server, "Starting", work, after="Ready")
 
@@ -150,7 +150,7 @@ class Servers(Kind):
 
         async def work() -> None:
             await self.backend.restart(server.name.lower())
-            apply_pending(self, server)
+            apply_pending(self.store, server)
 
         return in_state(self, server, "Restarting", work)
 
@@ -224,13 +224,19 @@ def in_state(kind: Kind, server: Resource, state: str, work: Work, *, after: str
     return run
 
 
-def apply_pending(kind: Kind, server: Resource) -> None:
+def pending(store: Store, server: Resource) -> list[str]:
+    """Return the static parameters of a server that wait for a restart."""
+    found = store.of_type(f"{TYPE}/configurations", server.key)
+    return [item.name for item in found if item.body["properties"]["isConfigPendingRestart"]]
+
+
+def apply_pending(store: Store, server: Resource) -> None:
     """Make the static parameters that waited for a restart effective."""
     version = str(server.body["properties"]["version"])
     known = parameters.of_server(version, server.body["sku"]["name"])
-    for item in kind.store.of_type(f"{TYPE}/configurations", server.key):
+    for item in store.of_type(f"{TYPE}/configurations", server.key):
         parameter = known.get(item.name)
         if parameter is None or not item.body["properties"]["isConfigPendingRestart"]:
             continue
         value = item.body["properties"]["value"]
-        kind.store.update(item.key, {"isConfigPendingRestart": False}, {"running": value})
+        store.update(item.key, {"isConfigPendingRestart": False}, {"running": value})

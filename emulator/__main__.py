@@ -1,0 +1,137 @@
+"""The command line: `python -m emulator start|stop|status|env|logs|reset`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from emulator import launcher
+from emulator.environment import exports, variables
+from emulator.launcher import LaunchError
+from emulator.state import Home, Settings, StateError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    home = Home.at(options.home)
+    commands = {
+        "start": _start,
+        "stop": _stop,
+        "status": _status,
+        "env": _env,
+        "logs": _logs,
+        "reset": _reset,
+        "serve": _serve,
+    }
+    try:
+        return commands[options.command](home, options)
+    except (LaunchError, StateError) as error:
+        print(f"emulator: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m emulator", description="Azure on this machine, for this project.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--home", help="state folder (default: EMULATOR_HOME, else .emulator)")
+    ports = argparse.ArgumentParser(add_help=False)
+    for name in ("https", "http", "gateway"):
+        text = f"insist on this port for {name}; without it the last one is used again, or any free one"
+        ports.add_argument(f"--{name}-port", type=int, default=0, metavar="PORT", help=text)
+    commands.add_parser("start", parents=[where, ports], help="start it, and return when it is ready")
+    commands.add_parser("stop", parents=[where], help="stop it; what was created is kept")
+    status = commands.add_parser("status", parents=[where], help="show resources, servers, ports, calls, usage")
+    env = commands.add_parser("env", parents=[where], help="print the variables that lead a program here")
+    for command in (status, env):
+        command.add_argument("--json", action="store_true", help="print JSON")
+    logs = commands.add_parser("logs", parents=[where], help="print the end of a log")
+    logs.add_argument("server", nargs="?", help="a server's log instead of the emulator's own")
+    logs.add_argument("--lines", type=int, default=100, help="how many lines (default: 100)")
+    commands.add_parser("reset", parents=[where], help="stop it and remove everything that was created")
+    serve = commands.add_parser("serve", parents=[where, ports], help="run in the foreground (what `start` runs)")
+    serve.add_argument("--ready", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _start(home: Home, options: argparse.Namespace) -> int:
+    insisted = [
+        word
+        for name in ("https", "http", "gateway")
+        if getattr(options, f"{name}_port")
+        for word in (f"--{name}-port", str(getattr(options, f"{name}_port")))
+    ]
+    started = launcher.start(home, insisted)
+    settings = Settings.read(home)
+    print(f"The emulator {'is ready' if started else 'runs already'} (process {settings.pid}) in {home.root}")
+    return 0
+
+
+def _stop(home: Home, _options: argparse.Namespace) -> int:
+    print("The emulator is stopped." if launcher.stop(home) else "No emulator was running.")
+    return 0
+
+
+def _status(home: Home, options: argparse.Namespace) -> int:
+    if not home.is_running():
+        print(json.dumps({"running": False}) if options.json else f"No emulator runs in {home.root}.")
+        return 0
+    document = launcher.control(launcher.settings_of_running(home), "GET", "/emulator/status")
+    if options.json:
+        print(json.dumps(document, indent=2))
+        return 0
+    from rich.console import Console
+
+    from emulator.report import show
+
+    show(document, Console())
+    return 0
+
+
+def _env(home: Home, options: argparse.Namespace) -> int:
+    values = variables(home, launcher.settings_of_running(home))
+    print(json.dumps(values, indent=2) if options.json else exports(values))
+    return 0
+
+
+def _logs(home: Home, options: argparse.Namespace) -> int:
+    file = home.logs / f"{Path(options.server).name}.log" if options.server else home.log
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none"
+        raise LaunchError(f"There is no log {file}. Logs: {known}.")
+    lines = file.read_text(errors="replace").splitlines()
+    print("\n".join(lines[-options.lines :]))
+    return 0
+
+
+def _reset(home: Home, _options: argparse.Namespace) -> int:
+    launcher.reset(home)
+    print(f"Nothing is left in {home.root}.")
+    return 0
+
+
+def _serve(home: Home, options: argparse.Namespace) -> int:
+    from emulator import daemon
+
+    def tell(text: str) -> None:
+        if options.ready is None:
+            print(text, flush=True)
+            return
+        os.write(options.ready, text.encode())
+        os.close(options.ready)
+
+    try:
+        ports = daemon.Ports(options.https_port, options.http_port, options.gateway_port)
+        daemon.serve(home, ports, lambda: tell("ready"))
+    except (daemon.StartError, StateError) as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The parts that the daemon puts together, each imported when it is needed: a cold start stays short."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from emulator.arm.lookup import Lookup
+from emulator.identity import Identity
+from emulator.postgres.backend import Backend, Services
+
+if TYPE_CHECKING:
+    from emulator.ai.usage import Usage
+    from emulator.postgres.gateway import Gateway
+
+
+class RunningProviders(Protocol):
+    """The gRPC providers as the daemon sees them."""
+
+    ports: tuple[int, int]
+
+    def stop(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class Parts:
+    """The real parts; a test may put others in their place."""
+
+    def backend(self, home: Path, services: Services) -> Backend:
+        """Return what runs PostgreSQL."""
+        from emulator.postgres.embedded import EmbeddedBackend
+
+        return EmbeddedBackend(home, services)
+
+    def gateway(self, lookup: Lookup, identity: Identity, backend: Backend, context: ssl.SSLContext) -> Gateway:
+        """Return the front of the servers."""
+        from emulator.postgres.gateway import Gateway
+
+        return Gateway(lookup, identity, backend, context)
+
+    def ai(self, lookup: Lookup, identity: Identity, usage: Usage) -> web.Application:
+        """Return the data planes of the AI accounts."""
+        from emulator.ai.app import create_app
+
+        return create_app(lookup, identity, usage)
+
+    def warm_up(self) -> None:
+        """Load what the first embedding would wait for."""
+        from emulator.ai.app import load
+
+        load()
+
+    def providers(
+        self, arm_endpoint: str, ca_file: Path, token: Callable[[], str], ports: tuple[int, int]
+    ) -> RunningProviders:
+        """Start the providers for the engine."""
+        from emulator.providers.server import start
+
+        running: RunningProviders = start(arm_endpoint, ca_file, token, ports)
+        return running
