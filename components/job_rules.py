@@ -119,7 +119,7 @@ def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Find
         elif not known[option][0] <= value <= known[option][1]:
             findings.add(path, f"{value} is outside {known[option][0]} to {known[option][1]}", reads=reads)
     m, ef = job.index.options.get("m", 16), job.index.options.get("ef_construction", 64)
-    if job.index.kind == "hnsw" and ef < 2 * m:
+    if job.index.kind == "hnsw" and ef < 2 * m <= 2 * INDEX_OPTIONS["hnsw"]["m"][1]:
         findings.add((*here, "index", "options"), f"ef_construction {ef} must be at least twice m ({m})")
     dimensions = dimensions_of(settings, job)
     reads = [(*here, "dimensions"), (*here, "target"), (*here, "deployment"), ("deployments", job.deployment)]
@@ -139,9 +139,7 @@ def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Find
 
 def _diskann(settings: StackSettings, job: JobSettings, path: Path, dimensions: int, findings: Findings) -> None:
     if "pg_diskann" not in settings.enabled_extensions:
-        findings.add(
-            path, "diskann needs the extension 'pg_diskann'; add it to the extensions", reads=[("extensions",)]
-        )
+        findings.add(path, "diskann needs 'pg_diskann'; add it to the extensions", reads=[("extensions",)])
     quantized = bool(job.index.options.get("product_quantized", 0))
     if dimensions > MAX_DISKANN[quantized]:
         findings.add(

@@ -70,8 +70,10 @@ class Findings:
 
 
 def _touches(known: Path, other: Path) -> bool:
-    length = min(len(known), len(other))
-    return known[:length] == other[:length]
+    """Say whether a wrong value is at or above another path, or right below it (an entry of a map that was read)."""
+    if len(known) <= len(other):
+        return known == other[: len(known)]
+    return len(known) == len(other) + 1 and known[:-1] == other
 
 
 def spell(path: Path) -> str:

@@ -137,7 +137,8 @@ class ServerParameters(pulumi.ComponentResource):
             opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._args.server]),
         )
         wanted = self._args.plan.allowlist
-        return present.apply(lambda found: merge_allowlist(found.value, wanted))
+        merged: pulumi.Output[str] = present.apply(lambda found: merge_allowlist(found.value, wanted))
+        return merged
 
     def _set(self, parameter: str, value: pulumi.Input[str]) -> None:
         self.last = pg.Configuration(

@@ -30,7 +30,7 @@ class ServerSettings(Section):
 
     version: Annotated[str, AfterValidator(one_of(*VERSIONS))] = Field(
         default="16",
-        description=f"Major version of PostgreSQL: {', '.join(VERSIONS)}. On 17 and 18 the preload of `age` is unverified.",
+        description=f"Major version of PostgreSQL: {', '.join(VERSIONS)}. `age` is unverified on 17, 18.",
     )
     sku: Sku = Field(default_factory=Sku, description="Machine size and tier.")
     storage_gb: int = Field(

@@ -59,7 +59,7 @@ class StackSettings(Section):
     )
     authentication: AuthenticationSettings = Field(
         default_factory=AuthenticationSettings,
-        description="Who may sign in to the database: entra, password, administratorLogin, administrators, deployer, ...",
+        description="Who may sign in to the database: entra, password, administratorLogin, administrators, ...",
     )
     firewall: FirewallSettings = Field(
         default_factory=FirewallSettings,
@@ -84,7 +84,7 @@ class StackSettings(Section):
         description="Azure OpenAI and Language: authentication, openai {kind, sku}, language {enabled, sku}.",
     )
     deployments: Mapped[DeploymentSettings] = Field(
-        default={}, description="Model deployments by name: model, version, sku, capacity (1 = 1,000 tokens a minute)."
+        default={}, description="Model deployments by name: model, version, sku, capacity."
     )
     vector_columns: NamedColumns = Field(
         default={},

@@ -1,4 +1,4 @@
-"""What editors and people read about the config, made from the settings: a JSON schema, a page, the keys of Pulumi.yaml.
+"""What editors and people read about the config, made from the settings: a schema, a page, the keys of Pulumi.yaml.
 
 `python -m tools schema` writes the files, `--check` compares them; a test does the same.
 """
@@ -25,36 +25,37 @@ _INTRODUCTION = f"""\
 
 <!-- Made from components/settings.py by `python -m tools schema`. Change it there. -->
 
-A stack's settings are in `Pulumi.<stack>.yaml`, under keys that start with `{PROJECT}:`. A stack names
-only what differs from the defaults; it needs at least an administrator and one address in the firewall. Editors that know YAML schemas complete and check the file: its first line points to
-`components/settings.schema.json`.
+A stack's settings are in `Pulumi.<stack>.yaml`, under keys that start with `{PROJECT}:`. A stack names only what
+differs from the defaults; it needs at least an administrator and one address in the firewall. Editors that know
+YAML schemas complete and check the file: its first line points to `components/settings.schema.json`.
 
 `pulumi preview` and `pulumi up` check everything before anything is created, and name every mistake at once with its
 path, what is wrong and what is allowed. To set one value inside a map: `pulumi config set --path
 '{PROJECT}:jobs.invoices.workers' 8`. Text may stand for the number, the boolean or the JSON that it spells.
 
-The engine itself compares the type of a top-level key with `Pulumi.yaml` before the program runs, and stops at the first
-that differs: `sample: maybe` is reported alone.
+The engine itself compares the type of a top-level key with `Pulumi.yaml` before the program runs, and stops at the
+first that differs: `sample: maybe` is reported alone.
 """
 
 _RULES = """\
 ## What happens by itself
 
-- **Allowlist.** `azure.extensions` becomes the union of `extensions`, of `parameters."azure.extensions"` and of what the
-  server allows already, lower-case and sorted. Nothing is taken from it: another team's extension stays.
+- **Allowlist.** `azure.extensions` becomes the union of `extensions`, of `parameters."azure.extensions"` and of
+  what the server allows already, lower-case and sorted. Nothing is taken from it: another team's extension stays.
 - **Preload.** An extension that must be preloaded (`age`, `pg_cron`, `pgaudit`, `timescaledb` ...) is added to
-  `shared_preload_libraries` together with the server's defaults, and the server is restarted when it says that a restart
-  is pending. Where the defaults are enough, nothing is created.
+  `shared_preload_libraries` together with the server's defaults, and the server is restarted when it says that a
+  restart is pending. Where the defaults are enough, nothing is created.
 - **pg_cron** can live in one database only: `cron.database_name` is set to yours.
-- **Defaults are dropped.** A parameter that equals its default is not created, and a line says so: Azure ignores such a
-  write and then reports a difference for ever.
+- **Defaults are dropped.** A parameter that equals its default is not created, and a line says so: Azure ignores
+  such a write and then reports a difference for ever.
 - **`age`** is documented as a preload on PostgreSQL 16; on 17 and 18 a line says that it is unverified.
-- **`unavailable`** leaves an extension out of this stack with a reason, which the preview prints and the stack exports.
+- **`unavailable`** leaves an extension out of this stack with a reason, which the preview prints and the stack
+  exports.
 - **Tags.** `managed-by`, `project` and `stack` are added; a tag of your own with such a name wins.
-- **Retention.** With `retainData` (the default), vector columns, the engine's schema and vectors stay in the database
-  when they leave the program. A job that leaves it stops, and keeps its vectors.
-- **Estimates.** Beside each job, a preview shows rows, tokens (bytes / 4), cost (list prices of 2026-05) and minutes under
-  the quota, from what the last `up` or `refresh` recorded.
+- **Retention.** With `retainData` (the default), vector columns, the engine's schema and vectors stay in the
+  database when they leave the program. A job that leaves it stops, and keeps its vectors.
+- **Estimates.** Beside each job, a preview shows rows, tokens (bytes / 4), cost (list prices of 2026-05) and
+  minutes under the quota, from what the last `up` or `refresh` recorded.
 
 ## Rules over several values
 
@@ -64,7 +65,8 @@ _RULES = """\
 - A job's deployment is declared and makes vectors; its dimensions are those that the model gives.
 - An index fits type and dimensions: hnsw and ivfflat up to 2,000 (`vector`) or 4,000 (`halfvec`); diskann needs
   `pg_diskann`, and above 2,000 dimensions `product_quantized: 1`.
-- No two jobs, and no job and vector column, write one column; a template does not read the column that its job writes.
+- No two jobs, and no job and vector column, write one column; a template does not read the column that its job
+  writes.
 - Jobs need `vector` and `azure_ai` among the extensions.
 """
 
@@ -116,7 +118,13 @@ def write_schema(*, check: bool = False) -> list[Path]:
 
 def project_keys() -> dict[str, dict[str, Any]]:
     """Return what Pulumi.yaml says of each top-level key: type, items, default, description."""
-    names = {"boolean": bool, "integer": int, "string": str, "array": (list, tuple), "object": dict}
+    names: dict[str, type | tuple[type, ...]] = {
+        "boolean": bool,
+        "integer": int,
+        "string": str,
+        "array": (list, tuple),
+        "object": dict,
+    }
     keys: dict[str, dict[str, Any]] = {}
     for field in StackSettings.model_fields.values():
         default = field.get_default(call_default_factory=True, validated_data={})

@@ -1,0 +1,70 @@
+"""Accounts: one deployment after another, no keys unless asked for, roles that a second `up` finds again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from pulumi.runtime import rpc
+
+PRINCIPAL = "44444444-4444-4444-8444-444444444444"
+
+
+def test_deployments_go_one_after_another(deploy: Callable[..., Any]) -> None:
+    recording = deploy(
+        {"deployments": {name: {"model": "text-embedding-3-small"} for name in ("embedding", "aa", "zz")}}
+    )
+    assert recording.reaches("ai-deployment-aa", "ai-openai")
+    assert recording.reaches("ai-deployment-embedding", "ai-deployment-aa")
+    assert recording.reaches("ai-deployment-zz", "ai-deployment-embedding")
+
+
+def test_embeddings_never_change_their_version_by_themselves(deploy: Callable[..., Any]) -> None:
+    recording = deploy()
+    properties = recording.one("ai-deployment-embedding").inputs["properties"]
+    assert properties["model"] == {"format": "OpenAI", "name": "text-embedding-3-small", "version": "1"}
+    assert properties["versionUpgradeOption"] == "NoAutoUpgrade"
+    assert "properties.model.name" in recording.one("ai-deployment-embedding").request.replaceOnChanges
+
+
+def test_the_identity_gets_roles_and_local_authentication_is_off(deploy: Callable[..., Any]) -> None:
+    recording = deploy()
+    for account in recording.of("azure-native:cognitiveservices:Account"):
+        assert account.inputs["properties"]["disableLocalAuth"] is True
+        assert account.inputs["properties"]["customSubDomainName"] == account.inputs["accountName"]
+        assert account.inputs["accountName"].endswith("-abc123")
+    assert recording.one("ai-language").inputs["kind"] == "TextAnalytics"
+    role = recording.one("ai-openai-role").inputs
+    assert role["principalType"] == "ServicePrincipal"
+    assert role["principalId"] == PRINCIPAL
+    assert role["roleDefinitionId"].endswith("/roleDefinitions/5e0bd9bd-7b93-4f28-af87-19fc36ad61bd")
+    assert role["roleDefinitionId"].startswith("/subscriptions/11111111-1111-4111-8111-111111111111/")
+    again = deploy().one("ai-openai-role").inputs
+    assert uuid.UUID(role["roleAssignmentName"])
+    assert again["roleAssignmentName"] == role["roleAssignmentName"]
+    assert recording.one("ai-language-role").inputs["roleAssignmentName"] != role["roleAssignmentName"]
+
+
+def test_keys_are_secret_inputs_and_need_no_role(deploy: Callable[..., Any]) -> None:
+    recording = deploy({"ai": {"authentication": "keys"}})
+    assert not recording.of("azure-native:authorization:RoleAssignment")
+    settings = recording.one("database-azure-ai").inputs
+    assert settings["authentication"] == "keys"
+    for name in ("openaiKey", "languageKey"):
+        assert settings[name][rpc._special_sig_key] == rpc._special_secret_sig
+    for account in recording.of("azure-native:cognitiveservices:Account"):
+        assert account.inputs["properties"]["disableLocalAuth"] is False
+
+
+def test_without_language_there_is_one_account(deploy: Callable[..., Any]) -> None:
+    recording = deploy({"ai": {"language": {"enabled": False}}})
+    assert [one.name for one in recording.of("azure-native:cognitiveservices:Account")] == ["ai-openai"]
+    assert recording.one("database-azure-ai").inputs.get("languageEndpoint") is None
+
+
+def test_the_first_call_waits_for_roles_and_deployments(deploy: Callable[..., Any]) -> None:
+    recording = deploy()
+    waits = recording.one("database-azure-ai").depends_on
+    assert {"ai-deployment-embedding", "ai-openai-role", "ai-language-role"} <= waits
+    assert recording.one("database-azure-ai").inputs["verifyDeployment"] == "embedding"

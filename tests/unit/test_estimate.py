@@ -1,0 +1,80 @@
+"""Estimates: the arithmetic, the quota's two limits, and honest words where nothing is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.ai_settings import DeploymentSettings
+from components.estimate import NOT_KNOWN, estimate, sentence
+from components.job_settings import JobSettings
+
+AS_OF = "2026-01-02T03:04:05+00:00"
+
+
+def job(**changes: Any) -> JobSettings:
+    return JobSettings.model_validate(
+        {"table": "public.invoices", "template": "{title}: {notes}", "deployment": "embedding", **changes}
+    )
+
+
+def deployment(model: str = "text-embedding-3-small", capacity: int = 10) -> DeploymentSettings:
+    return DeploymentSettings.model_validate({"model": model, "capacity": capacity})
+
+
+def recorded(rows: Any, **columns: float) -> dict[str, Any]:
+    return {"public.invoices": {"rows": rows, "columns": columns}}
+
+
+def test_tokens_are_bytes_over_four_with_the_templates_own_text() -> None:
+    known = estimate(job(), deployment(), recorded(1000.0, title=20, notes=178), AS_OF)
+    assert known is not None
+    assert (known.rows, known.tokens, known.requests) == (1000, 50_000, 10)
+    assert known.cost_usd == pytest.approx(50_000 * 0.02 / 1_000_000)
+    assert known.minutes == 5.0
+    assert known.to_props() == {
+        "rows": 1000, "tokens": 50_000, "requests": 10, "costUsd": 0.001, "minutes": 5.0, "asOf": AS_OF,
+    }  # fmt: skip
+
+
+def test_the_requests_can_be_the_slower_limit() -> None:
+    known = estimate(job(batchSize=1), deployment(), recorded(600, title=1, notes=1), AS_OF)
+    assert known is not None
+    assert known.minutes == 10.0  # 600 requests at 60 a minute; the tokens alone would take a few seconds
+
+
+def test_an_input_is_never_longer_than_the_model_takes() -> None:
+    known = estimate(job(), deployment(), recorded(1, notes=1e9), AS_OF)
+    assert known is not None
+    assert known.tokens == 8192
+
+
+@pytest.mark.parametrize(
+    "statistics",
+    [None, {}, {"public.other": {"rows": 1}}, {"public.invoices": {}}, {"public.invoices": {"rows": None}}],
+)
+def test_nothing_recorded_is_no_estimate(statistics: Any) -> None:
+    assert estimate(job(), deployment(), statistics, None) is None
+    assert sentence(None, job()) == f"public.invoices: {NOT_KNOWN}"
+    assert "run `make refresh`" in NOT_KNOWN
+
+
+def test_an_empty_table_costs_nothing() -> None:
+    known = estimate(job(), deployment(), recorded(0, notes=5), AS_OF)
+    assert known is not None
+    assert "0 rows; embedding all of them is about 0 tokens, 0.00 USD, under a minute" in sentence(known, job())
+
+
+def test_the_sentence_has_rows_tokens_money_minutes_and_a_date() -> None:
+    known = estimate(job(timeoutSeconds=60), deployment(), recorded(2_000_000, notes=400), AS_OF)
+    text = sentence(known, job(timeoutSeconds=60))
+    for part in (
+        "2,000,000 rows",
+        "202,000,000 tokens",
+        "4.04 USD",
+        "about 20,200 min",
+        AS_OF,
+        "longer than timeoutSeconds",
+    ):
+        assert part in text
