@@ -8,8 +8,9 @@ static) -> restart if one is pending -> database. What runs SQL waits for `ready
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -205,6 +206,10 @@ class FlexibleServer(pulumi.ComponentResource):
             principals.append((access.deployer.name, self._args.deployer_object_id, access.deployer.type))
         principals += [(one.name, one.object_id, one.type) for one in access.administrators]
         for principal, object_id, kind in principals:
+            if principal == self._args.database_user and kind != "Group":
+                pulumi.Output.all(object_id, self._args.deployer_object_id).apply(
+                    partial(_warn_of_another_principal, principal)
+                )
             self.ready = pg.AdministratorsMicrosoftEntra(
                 f"{self._name}-administrator-{principal}",
                 resource_group_name=self._args.resource_group_name,
@@ -246,4 +251,15 @@ class FlexibleServer(pulumi.ComponentResource):
             charset=wanted.charset,
             collation=wanted.collation,
             opts=options,
+        )
+
+
+def _warn_of_another_principal(user: str, object_ids: Sequence[str]) -> None:
+    """Say early that PostgreSQL will refuse the token; members of a group cannot be told from here."""
+    expected, signed_in = object_ids
+    if expected.lower() != signed_in.lower():
+        pulumi.log.warn(
+            f"the program signs in to the database as {user!r} ({expected}), but this run is signed in to Azure"
+            f" as {signed_in}: PostgreSQL will refuse it."
+            f" Sign in as {user!r}, or set authentication.deployer or authentication.signInAs"
         )

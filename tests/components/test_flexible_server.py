@@ -85,3 +85,15 @@ def test_protect_covers_the_server_and_the_database(deploy: Callable[..., Any]) 
         server = recording.of("azure-native:dbforpostgresql:Server")[0]
         assert server.request.protect is wanted
         assert recording.one("server-database").request.protect is wanted
+
+
+def test_another_signed_in_principal_is_warned_of(deploy: Callable[..., Any]) -> None:
+    other = "55555555-5555-4555-8555-555555555555"
+    recording = deploy({"authentication": {"administrators": [{"name": "ada", "objectId": other, "type": "User"}]}})
+    assert [line for line in recording.lines if "signs in to the database as 'ada'" in line and DEPLOYER in line]
+
+
+def test_a_group_or_the_signed_in_principal_itself_is_no_reason_to_warn(deploy: Callable[..., Any]) -> None:
+    team = {"name": "team", "objectId": "55555555-5555-4555-8555-555555555555", "type": "Group"}
+    for access in ({"administrators": [team]}, {"deployer": {"name": "pipeline"}}):
+        assert not [line for line in deploy({"authentication": access}).lines if "signs in" in line]
