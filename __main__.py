@@ -1,11 +1,14 @@
 """Composition root: settings -> components -> exports."""
 
+from typing import Any
+
 import pulumi
 import pulumi_random as random
 from pulumi_azure_native import authorization, resources
 
 from components.ai_accounts import AiAccounts, AiAccountsArgs
 from components.cloud import cloud
+from components.computed import name_of
 from components.flexible_server import FlexibleServer, FlexibleServerArgs
 from components.naming import SUFFIX_LENGTH, Names, tags_of
 from components.server_parameters import plan_parameters
@@ -24,7 +27,7 @@ names = Names(prefix=settings.name_prefix, stack=pulumi.get_stack(), suffix=suff
 group = resources.ResourceGroup(
     "group", resource_group_name=names.resource_group, location=settings.location, tags=tags
 )
-placement = {"resource_group_name": group.name, "location": settings.location, "tags": tags}
+placement: dict[str, Any] = {"resource_group_name": name_of(group), "location": settings.location, "tags": tags}
 
 server = FlexibleServer(
     "server",
@@ -65,6 +68,6 @@ database = VectorDatabase(
     ),
 )
 
-exports = {"resourceGroup": group.name, **server.exports, **(ai.exports if ai else {}), **database.exports}
+exports = {"resourceGroup": name_of(group), **server.exports, **(ai.exports if ai else {}), **database.exports}
 for key, value in exports.items():
     pulumi.export(key, value)

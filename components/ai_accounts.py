@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -16,7 +17,7 @@ from pulumi_azure_native import authorization
 from pulumi_azure_native import cognitiveservices as cs
 
 from components.ai_settings import AiSettings, DeploymentSettings
-from components.computed import computed
+from components.computed import computed, group_and_name, in_preview, name_of
 from components.naming import role_assignment_name
 
 # Built-in roles; source: Microsoft Learn, "Azure built-in roles".
@@ -116,7 +117,7 @@ class AiAccounts(pulumi.ComponentResource):
             previous = cs.Deployment(
                 f"{self._name}-deployment-{deployment_name}",
                 resource_group_name=self._args.resource_group_name,
-                account_name=account.name,
+                account_name=name_of(account),
                 deployment_name=deployment_name,
                 sku=cs.SkuArgs(name=wanted.sku, capacity=wanted.capacity),
                 properties=cs.DeploymentPropertiesArgs(
@@ -139,15 +140,11 @@ class AiAccounts(pulumi.ComponentResource):
         self, what: str, account: cs.Account, role: str
     ) -> tuple[pulumi.Output[str], pulumi.Output[str] | None]:
         """Return an account's endpoint and, where keys are used, a key; else give the server its role."""
-        endpoint = computed(account, account.properties, "endpoint")
+        endpoint = computed(account, account.properties, "endpoint", _endpoint)
         if self._keys:
-            listed = cs.list_account_keys_output(
-                account_name=account.id.apply(lambda resource_id: resource_id.split("/")[-1]),
-                resource_group_name=self._args.resource_group_name,
-                opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[account]),
-            )
             # The provider does not mark keys as secrets (pulumi-azure-native #1693).
-            return endpoint, pulumi.Output.secret(listed.apply(lambda keys: keys.key1))
+            # In a preview of a stack that turns to keys, the account still refuses to list them: then they are unknown.
+            return endpoint, pulumi.Output.secret(account.id.apply(partial(in_preview, _first_key)))
         principal = pulumi.Output.from_input(self._args.server_principal_id)
         assignment = authorization.RoleAssignment(
             f"{self._name}-{what}-role",
@@ -168,6 +165,17 @@ class AiAccounts(pulumi.ComponentResource):
         )
         self.ready.append(assignment)
         return endpoint, None
+
+
+def _endpoint(account_id: str) -> str:
+    group, account = group_and_name(account_id)
+    found = cs.get_account(account_name=account, resource_group_name=group)
+    return str(found.properties.endpoint)
+
+
+def _first_key(account_id: str) -> str:
+    group, account = group_and_name(account_id)
+    return str(cs.list_account_keys(account_name=account, resource_group_name=group).key1)
 
 
 def role_definition_id(scope: str, role: str) -> str:

@@ -18,7 +18,7 @@ import pulumi_random as random
 from pulumi_azure_native import dbforpostgresql as pg
 
 from components.cloud import Cloud
-from components.computed import computed
+from components.computed import computed, group_and_name, name_of
 from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
 from components.server_settings import (
     AuthenticationSettings,
@@ -96,6 +96,7 @@ class FlexibleServer(pulumi.ComponentResource):
         generated = self._password() if args.authentication.password else None
         self.password = None if args.authentication.entra else generated
         self.server = self._server(generated)
+        self._server_name = name_of(self.server)
         self.ready = self.server
         self._firewall()
         self._administrators()
@@ -103,21 +104,21 @@ class FlexibleServer(pulumi.ComponentResource):
         database = self._database()
         self.ready = database
 
-        self.fqdn = self.server.fully_qualified_domain_name
-        self.principal_id = computed(self.server, self.server.identity, "principal_id")
+        self.fqdn = pulumi.Output.concat(self._server_name, ".", args.cloud.postgres_suffix)
+        self.principal_id = computed(self.server, self.server.identity, "principal_id", _principal_id)
         self.connection = {
             "host": self.fqdn,
-            "database": database.name,
+            "database": name_of(database),
             "user": args.database_user,
             "authentication": "entra" if args.authentication.entra else "password",
             "tokenScope": args.cloud.database_scope,
         }
         self.exports = {
-            "serverName": self.server.name,
+            "serverName": self._server_name,
             "serverFqdn": self.fqdn,
             "serverId": self.server.id,
             "serverPrincipalId": self.principal_id,
-            "database": database.name,
+            "database": name_of(database),
             "databaseUser": args.database_user,
             "connection": pulumi.Output.from_input(self.connection),
         }
@@ -192,7 +193,7 @@ class FlexibleServer(pulumi.ComponentResource):
             self.ready = pg.FirewallRule(
                 f"{self._name}-firewall-{rule_name}",
                 resource_group_name=self._args.resource_group_name,
-                server_name=self.server.name,
+                server_name=self._server_name,
                 firewall_rule_name=rule_name,
                 start_ip_address=start,
                 end_ip_address=end,
@@ -213,7 +214,7 @@ class FlexibleServer(pulumi.ComponentResource):
             self.ready = pg.AdministratorsMicrosoftEntra(
                 f"{self._name}-administrator-{principal}",
                 resource_group_name=self._args.resource_group_name,
-                server_name=self.server.name,
+                server_name=self._server_name,
                 object_id=object_id,
                 principal_name=principal,
                 principal_type=kind,
@@ -246,12 +247,18 @@ class FlexibleServer(pulumi.ComponentResource):
         return pg.Database(
             f"{self._name}-database",
             resource_group_name=self._args.resource_group_name,
-            server_name=self.server.name,
+            server_name=self._server_name,
             database_name=wanted.name,
             charset=wanted.charset,
             collation=wanted.collation,
             opts=options,
         )
+
+
+def _principal_id(server_id: str) -> str:
+    group, server = group_and_name(server_id)
+    found = pg.get_server(resource_group_name=group, server_name=server)
+    return str(found.identity.principal_id)
 
 
 def _warn_of_another_principal(user: str, object_ids: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from pulumi_azure_native import dbforpostgresql as pg
 from components.catalogue.extensions import PRELOADS, default_preloads
 from components.catalogue.parameters import PARAMETERS
 from components.cloud import Cloud
+from components.computed import name_of
 from components.dynamic.restart_if_pending import RestartIfPending, RestartIfPendingArgs
 from components.server_rules import split
 from components.settings import StackSettings
@@ -101,6 +102,7 @@ class ServerParameters(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServerParametersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgai:server:ServerParameters", name, {}, opts)
         self._name, self._args = name, args
+        self._server_name = name_of(args.server)
         self.last = args.after
         static: dict[str, pulumi.Input[str]] = {}
         if args.plan.allowlist:
@@ -117,7 +119,7 @@ class ServerParameters(pulumi.ComponentResource):
                 resource_manager_scope=args.cloud.resource_manager_scope,
                 subscription_id=args.subscription_id,
                 resource_group=args.resource_group_name,
-                server_name=args.server.name,
+                server_name=self._server_name,
                 triggers=static,
             ),
             self._options(),
@@ -132,8 +134,7 @@ class ServerParameters(pulumi.ComponentResource):
         present = pg.get_configuration_output(
             configuration_name=ALLOWLIST,
             resource_group_name=self._args.resource_group_name,
-            # The id and not only the name: a name is known before the server is, and then there is nobody to ask.
-            server_name=pulumi.Output.all(self._args.server.id, self._args.server.name).apply(lambda known: known[1]),
+            server_name=self._server_name,  # from the id: while there is none, there is nobody to ask
             opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._args.server]),
         )
         wanted = self._args.plan.allowlist
@@ -144,7 +145,7 @@ class ServerParameters(pulumi.ComponentResource):
         self.last = pg.Configuration(
             f"{self._name}-{parameter}",
             resource_group_name=self._args.resource_group_name,
-            server_name=self._args.server.name,
+            server_name=self._server_name,
             configuration_name=parameter,
             source="user-override",
             value=value,

@@ -60,6 +60,9 @@ class Recording(mocks.MockMonitor):
     """What the program asked for, and what it was answered."""
 
     preview: bool = False
+    updating: bool = (
+        False  # whether the server and the accounts are being updated: a preview then has no outputs of them
+    )
     exists: bool = True  # whether resources are there already; a preview of a new stack knows no id and no output
     allowlist: str = "PG_TRGM, vector"
     statistics: dict[str, Any] | None = None
@@ -126,6 +129,8 @@ class Answers(mocks.Mocks):
                 "subscriptionId": SUBSCRIPTION,
                 "tenantId": TENANT,
             },
+            "getServer": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
+            "getAccount": {"properties": {"endpoint": f"https://{args.args.get('accountName')}.example.test/"}},
             "getConfiguration": {"value": self._recording.allowlist},
             "listAccountKeys": {"key1": "first-key-of-the-account", "key2": "second-key-of-the-account"},
         }
@@ -144,10 +149,13 @@ class Answers(mocks.Mocks):
         physical = next((str(state[key]) for key in state if key == f"{kind[:1].lower()}{kind[1:]}Name"), args.name)
         state["name"] = physical
         if kind == "Server":
-            state |= {"name": state["serverName"], "fullyQualifiedDomainName": f"{state['serverName']}.example.test"}
-            state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
+            physical = state["name"] = state["serverName"]
+            if not self._recording.updating:
+                state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
         if kind == "Account":
-            state["properties"] = {**state["properties"], "endpoint": f"https://{state['accountName']}.example.test/"}
+            physical = state["accountName"]
+            if not self._recording.updating:
+                state["properties"] = {**state["properties"], "endpoint": f"https://{physical}.example.test/"}
         if kind == "RandomString":
             state["result"] = "abc123"
         if kind == "RandomPassword":
