@@ -53,15 +53,6 @@ def write(values: Mapping[str, Any]) -> struct_pb2.Struct:
     return struct
 
 
-def contains_unknown(value: Any) -> bool:
-    """Return whether a value, or anything inside it, is unknown."""
-    if isinstance(value, Mapping):
-        return any(contains_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(contains_unknown(item) for item in value)
-    return value is UNKNOWN
-
-
 def _read(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     match kind:
