@@ -10,7 +10,8 @@ from pydantic import Field, field_validator
 from components.catalogue.models import MAX_INPUTS_PER_REQUEST
 from components.section import Identifier, Listed, Mapped, Section, TableName
 
-_COLUMN = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,62})\}")
+# A doubled brace stands for the brace itself; the first alternative takes it before it can begin a column.
+_PART = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]{0,62})\}")
 
 
 class Target(Section):
@@ -42,7 +43,8 @@ class JobSettings(Section):
 
     table: TableName = Field(examples=["public.invoices"], description="Source table with its schema.")
     template: str = Field(
-        examples=["{notes}"], description='How a row becomes text: columns in braces, such as "{title}\\n{body}".'
+        examples=["{notes}"],
+        description='How a row becomes text: columns in braces, such as "{title}\\n{body}"; {{ and }} are braces.',
     )
     deployment: str = Field(examples=["embedding"], description="Name of the model deployment that embeds.")
     key: Listed[Identifier] = Field(default=(), description="Key columns; the primary key when left out.")
@@ -78,12 +80,13 @@ class JobSettings(Section):
     def _template(cls, value: str) -> str:
         if not value.strip():
             raise ValueError('is empty; allowed: text with at least one column in braces, such as "{title}"')
-        rest = _COLUMN.sub("", value)
+        rest = _PART.sub("", value)
         if "{" in rest or "}" in rest:
             raise ValueError(
-                f"{value!r} has a brace that holds no column name; allowed in braces: one column, such as {{title}}"
+                f"{value!r} has a brace that holds no column name; allowed: one column in braces, such as"
+                " {title}, and {{ or }} for a brace itself"
             )
-        if rest == value:
+        if not any(_PART.findall(value)):
             raise ValueError(
                 f"{value!r} names no column, so every row would get the same text; name at least one, such as {{title}}"
             )
@@ -92,9 +95,9 @@ class JobSettings(Section):
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the template names, each once, in order."""
-        return tuple(dict.fromkeys(_COLUMN.findall(self.template)))
+        return tuple(dict.fromkeys(column for column in _PART.findall(self.template) if column))
 
     @property
     def fixed_text(self) -> str:
         """Return the template's text around its columns."""
-        return _COLUMN.sub("", self.template)
+        return _PART.sub(lambda part: "" if part[1] else part[0][0], self.template)

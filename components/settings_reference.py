@@ -48,6 +48,7 @@ _RULES = """\
 - **pg_cron** can live in one database only: `cron.database_name` is set to yours.
 - **Defaults are dropped.** A parameter that equals its default is not created, and a line says so: Azure ignores
   such a write and then reports a difference for ever.
+- **A parameter taken out** goes back to its default; a static one does so at the server's next restart.
 - **`age`** is documented as a preload on PostgreSQL 16; on 17 and 18 a line says that it is unverified.
 - **`unavailable`** leaves an extension out of this stack with a reason, which the preview prints and the stack
   exports.

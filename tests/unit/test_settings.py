@@ -167,6 +167,8 @@ BAD = [
     ("jobs/notes/template", "every row", "jobs.notes.template", ["names no column"]),
     ("jobs/notes/template", "{title", "jobs.notes.template", ["brace that holds no column name"]),
     ("jobs/notes/template", "{a b}", "jobs.notes.template", ["brace that holds no column name"]),
+    ("jobs/notes/template", "{{notes}}", "jobs.notes.template", ["names no column"]),
+    ("jobs/notes/template", "{{notes}", "jobs.notes.template", ["brace that holds no column name"]),
     ("jobs/notes/template", "{}", "jobs.notes.template", ["brace that holds no column name"]),
     ("jobs/notes/template", "{embedding}", "jobs.notes.template", ["the column that the job writes"]),
     ("jobs/notes/deployment", "embeding", "jobs.notes.deployment", ["did you mean 'embedding'"]),
@@ -331,6 +333,12 @@ def test_a_template_that_looks_like_json_stays_text() -> None:
         StackSettings.parse({key: json.dumps(value) for key, value in config.items()}).jobs["notes"].template
         == "{notes}"
     )
+
+
+def test_doubled_braces_are_text() -> None:
+    job = StackSettings.parse(changed("jobs/notes/template", "{{{{{notes}}} and {title}: {notes}")).jobs["notes"]
+    assert job.columns == ("notes", "title")
+    assert job.fixed_text == "{{} and : "
 
 
 def test_a_key_with_nothing_after_it_counts_as_left_out() -> None:
