@@ -20,7 +20,7 @@ _SMALL_SHARED_MEMORY_BYTES = 1 << 30
 def postgresql_conf(locale: str) -> str:
     """Return the server's base configuration; what is set through the API is in postgresql.auto.conf.
 
-    Statements and details of errors stay out of the log, since they can hold keys, passwords and rows. fsync is off:
+    Errors of statements stay out of the log, since their texts can hold keys, passwords and rows. fsync is off:
     a crash of the machine can lose an emulated server, a crash of its processes cannot.
     """
     return f"""\
@@ -39,6 +39,7 @@ lc_time = '{locale}'
 fsync = off
 dynamic_shared_memory_type = '{_shared_memory()}'
 log_line_prefix = '%m [%p] '
+log_min_messages = log
 log_min_error_statement = panic
 log_error_verbosity = terse
 """

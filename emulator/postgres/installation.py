@@ -201,20 +201,28 @@ def _exact_version(program: Path) -> str:
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Make a hard link, which costs no space, or a copy where the file system or another owner forbids links."""
-    if os.geteuid() != 0:
+    """Make a hard link, which costs nothing, or a copy where the file system, the owner or the mode forbids a link."""
+    if _is_readable(Path(source)):
         with suppress(OSError):
             os.link(source, target)
             return
     shutil.copy2(source, target)
 
 
+def _is_readable(file: Path) -> bool:
+    """Return whether every account may read a file, and run it where its owner may."""
+    mode = file.stat().st_mode
+    return bool(mode & 0o004) and bool(mode & 0o001) >= bool(mode & 0o100)
+
+
 def _make_readable(folder: Path, account: Account) -> None:
-    """Let a foreign account read a copy whatever the modes of the wheel's files are."""
+    """Let a foreign account read a copy whatever the modes of the wheel's files are; links are readable already."""
     if account.foreign:
         for path in (folder, *folder.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+            if path.is_dir():
+                path.chmod(0o755)
+            elif not path.is_symlink() and not _is_readable(path):
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 def _replace(target: Path, text: str) -> None:

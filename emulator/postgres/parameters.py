@@ -86,6 +86,9 @@ def set_parameters(connect: Connect, values: Mapping[str, str]) -> None:
                 _log.info("parameter %s is remembered but not applied by the emulator", name)
                 continue
             try:
+                if name not in known:
+                    # ALTER SYSTEM takes a placeholder only where the session has it (PostgreSQL 16).
+                    connection.execute("SELECT set_config(%s, %s, false)", [name, value])
                 connection.execute(_alter_system(name, value))
             except psycopg.Error as error:
                 if name not in _BUILD_MAY_REFUSE:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,10 @@ from emulator.postgres.backend import BackendError
 _POLL_SECONDS = 0.01
 _FAST_SHUTDOWN_SECONDS = 30.0
 _IMMEDIATE_SHUTDOWN_SECONDS = 10.0
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Postmasters that this process started, by number, to be reaped whoever finds that they ended."""
 
 
 class StartFailed(BackendError):
@@ -41,15 +46,12 @@ class Postmaster:
         self._data = data
         self._log = log
         self._account = account
-        self._child: subprocess.Popen[bytes] | None = None
 
     def find(self) -> psutil.Process | None:
         """Return the running postmaster of the data directory, if there is one."""
-        if self._child is not None:
-            self._child.poll()  # reaps it when it ended
         try:
             process = psutil.Process(int(self._status_lines()[0]))
-            if process.status() != psutil.STATUS_ZOMBIE and str(self._data) in process.cmdline():
+            if _is_alive(process) and str(self._data) in process.cmdline():
                 return process
         except (IndexError, ValueError, psutil.Error):
             pass
@@ -74,7 +76,7 @@ class Postmaster:
         with self._log.open("ab") as log:
             self._log.chmod(0o600)
             beginning = log.tell()
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 self._command(arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -84,9 +86,10 @@ class Postmaster:
                 start_new_session=True,
                 **self._account.process_options(),
             )
-        child = self._child
+        _children[child.pid] = child
         if not _wait(lambda: child.poll() is not None or self._is_ready(child.pid), timeout_seconds):
-            self.stop()
+            child.kill()
+            child.wait()
             raise StartFailed(f"PostgreSQL was not ready after {timeout_seconds:g} s", self._written(beginning))
         if child.poll() is not None:
             written = self._written(beginning)
@@ -104,11 +107,9 @@ class Postmaster:
             return
         steps = ((signal.SIGINT, _FAST_SHUTDOWN_SECONDS), (signal.SIGQUIT, _IMMEDIATE_SHUTDOWN_SECONDS))
         for number, seconds in (*steps, (signal.SIGKILL, _IMMEDIATE_SHUTDOWN_SECONDS)):
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-            except psutil.NoSuchProcess:
-                return
-            if _wait(lambda: self.find() is None, seconds):
+            if _wait(lambda: not _is_alive(process), seconds):
                 return
         raise BackendError(f"PostgreSQL process {process.pid} does not end")
 
@@ -150,6 +151,17 @@ class Postmaster:
                 continue
         psutil.wait_procs(orphans, timeout=_IMMEDIATE_SHUTDOWN_SECONDS)
         file.unlink(missing_ok=True)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Return whether a process still runs; one that ended is reaped where it is a child of this process."""
+    child = _children.get(process.pid)
+    if child is not None and child.poll() is not None:
+        del _children[process.pid]
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
