@@ -16,7 +16,7 @@ from emulator.state import StateError
 
 _log = logging.getLogger(__name__)
 
-MINIMUM_SECONDS = 0.05
+MINIMUM_SECONDS = 0.03
 """How long an operation takes at least, so that a client that does not wait meets the conflict that Azure has."""
 
 _KEEP = 2000
@@ -104,10 +104,10 @@ class Operations:
             await asyncio.wait(list(self._tasks))
 
     async def _run(self, operation: Operation, work: Work, lock: str) -> None:
-        pause = asyncio.create_task(asyncio.sleep(MINIMUM_SECONDS))
         try:
+            # Before the work, not after it: whoever sees the work's result must find the lock free.
+            await asyncio.sleep(MINIMUM_SECONDS)
             await work()
-            await pause
             operation.status = "Succeeded"
         except ArmError as error:
             operation.error, operation.status = error, "Failed"
@@ -119,7 +119,6 @@ class Operations:
             _log.exception("operation on %s failed", operation.resource_id)
             operation.error, operation.status = internal("The emulator's log says more."), "Failed"
         finally:
-            pause.cancel()
             operation.ended = now()
             operation.done.set()
             if self._locks.get(lock) is operation:

@@ -106,13 +106,14 @@ class Servers(Kind):
     def _change(self, call: Call, existing: Resource, tags: Json | None) -> Answer:
         self._check_idle(existing)
         merged = bodies.merge(existing.body, bodies.drop(call.body, call.rules.read_only))
+        storage = bodies.get(call.body, "properties.storage") or {}
+        if "storageSizeGB" in storage:
+            fill(self.plane.catalogue.servers["storage"], merged, keep=storage)
         check_server(self.plane.catalogue, call.body, merged, dict(existing.body))
         if existing.body["properties"]["state"] != "Ready":
             raise not_running(existing)
         if tags is not None:
             merged["tags"] = tags
-        if "storageSizeGB" in (bodies.get(call.body, "properties.storage") or {}):
-            fill(self.plane.catalogue.servers["storage"], merged, keep=bodies.get(call.body, "properties.storage"))
         changed = self.made(call, merged, existing).to_json()
         for path in call.rules.read_only:
             bodies.put(changed, path, bodies.get(existing.body, path))
