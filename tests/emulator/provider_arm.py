@@ -55,6 +55,12 @@ class TinyArm:
     operations: dict[str, list[Json]] = field(default_factory=dict)
     stuck: bool = False
 
+    def clear(self) -> None:
+        """Forget everything."""
+        for part in (self.resources, self.seen, self.refuse, self.fail, self.operations):
+            part.clear()  # type: ignore[attr-defined]
+        self.stuck = False
+
     def sent(self, method: str) -> list[Seen]:
         """Return the requests of a method."""
         return [request for request in self.seen if request.method == method]

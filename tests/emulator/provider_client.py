@@ -1,9 +1,10 @@
-"""Drives the providers as the engine does: over gRPC, with its own messages."""
+"""Drives the providers as the engine does: over gRPC, with its own messages; and what the tests ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,10 +14,21 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
 from emulator.providers import server, values
-from tests.emulator.provider_arm import TOKEN, TinyArm
+from emulator.state import SUBSCRIPTION_ID
+from tests.emulator.provider_arm import TOKEN, TinyArm, serving
 
 EMPTY = empty_pb2.Empty()
 Props = dict[str, Any]
+GROUP = "azure-native:resources:ResourceGroup"
+SERVER = "azure-native:dbforpostgresql:Server"
+CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
+DATABASE = "azure-native:dbforpostgresql:Database"
+ACCOUNT = "azure-native:cognitiveservices:Account"
+ROLE = "azure-native:authorization:RoleAssignment"
+PASSWORD = "correct-Horse7"
+SERVER_ID = (
+    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/contracts/providers/Microsoft.DBforPostgreSQL/flexibleServers/db1"
+)
 
 
 class Client:
@@ -125,10 +137,43 @@ def incomplete() -> Iterator[list[pb.ErrorResourceInitFailed]]:
 
 
 @contextmanager
-def running(arm: TinyArm) -> Iterator[server.RunningProviders]:
+def running(arm: TinyArm, token: str = TOKEN) -> Iterator[server.RunningProviders]:
     """Run both providers until the block ends."""
-    providers = server.start(arm.endpoint, arm.ca_file, lambda: TOKEN)
+    providers = server.start(arm.endpoint, arm.ca_file, lambda: token)
     try:
         yield providers
     finally:
         providers.stop()
+
+
+def server_inputs(**more: Any) -> dict[str, Any]:
+    return {
+        "resourceGroupName": "contracts",
+        "serverName": "db1",
+        "location": "East US 2",
+        "availabilityZone": "",
+        "sku": {"name": "Standard_B2s", "tier": "Burstable"},
+        "storage": {"storageSizeGB": 32},
+        "administratorLogin": "boss",
+        "administratorLoginPassword": PASSWORD,
+        **more,
+    }
+
+
+def configuration_inputs(name: str, value: str) -> dict[str, Any]:
+    parameter = {"configurationName": name, "source": "user-override", "value": value}
+    return {"resourceGroupName": "contracts", "serverName": "db1", **parameter}
+
+
+def made(client: Client, token: str, news: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Create a resource; return its id, its inputs and its outputs."""
+    inputs = client.inputs(token, news)
+    resource_id, outputs = client.create(token, inputs)
+    return resource_id, inputs, outputs
+
+
+@contextmanager
+def azure(folder: Path) -> Iterator[tuple[TinyArm, int]]:
+    """Run azure-native before a tiny Resource Manager; give that and the provider's port."""
+    with serving(folder) as arm, running(arm) as providers:
+        yield arm, providers.ports[0]
