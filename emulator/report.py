@@ -105,22 +105,26 @@ def show(document: Json, console: Console) -> None:
             str(server["port"] or "-"),
             str(server["sessions"]),
         )
-    console.print(table)
+    _print(table, console)
     table = _table("Deployments", "account", "name", "model", "capacity", "requests", "texts", "tokens", "throttled")
     for item in document["deployments"]:
         numbers = [f"{item[key]:,}" for key in ("capacity", "requests", "inputs", "tokens", "throttled")]
         table.add_row(item["account"], item["name"], item["model"], *numbers)
-    console.print(table)
+    _print(table, console)
     table = _table("Resources", "type", "name", "state")
     for item in document["resources"]:
         if item["type"] != f"{servers.TYPE}/databases":
             table.add_row(item["type"], item["name"], item["state"])
-    console.print(table)
+    _print(table, console)
     if document["softDeleted"]:
         names = ", ".join(path.rpartition("/")[2] for path in document["softDeleted"])
         console.print(f"Soft-deleted {accounts.TYPE}: {names}")
     calls = ", ".join(f"{name} {count:,}" for name, count in document["calls"].items()) or "none yet"
     console.print(f"Calls: {calls}")
+
+
+def _print(table: Table, console: Console) -> None:
+    console.print(table if table.row_count else f"[bold]{table.title}[/]: none")
 
 
 def _table(title: str, *columns: str) -> Table:
