@@ -129,12 +129,22 @@ def _end(home: Home) -> None:
                 os.kill(settings.pid, number)
         deadline = time.monotonic() + (_STOP_SECONDS if number is None else 10.0)
         while time.monotonic() < deadline:
-            if not home.is_running():
+            if not home.is_running() and not _lives(settings.pid):
                 if number == signal.SIGKILL:
                     _clear_leftovers(home)
                 return
             time.sleep(_POLL_SECONDS)
     raise LaunchError(f"The emulator in {home.root} does not end. Its process is {settings.pid}.")
+
+
+def _lives(pid: int | None) -> bool:
+    """Return whether a process runs; one that only waits to be reaped by its parent does not."""
+    import psutil
+
+    try:
+        return pid is not None and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _clear_leftovers(home: Home) -> None:

@@ -1,11 +1,11 @@
-"""A daemon in a thread of the test, with PostgreSQL replaced by a recorder: what Resource Manager does, without the rest."""
+"""A daemon in a thread of the test, over a backend that only records: Resource Manager without PostgreSQL."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -130,7 +130,7 @@ class ArmDaemon:
         self._thread = threading.Thread(target=self._run, name="arm-daemon")
         self.error: BaseException | None = None
 
-    def __enter__(self) -> "ArmDaemon":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(_SECONDS)
         if self.error:
@@ -173,7 +173,9 @@ class ArmDaemon:
         )
         return str(answer.json()["access_token"])
 
-    def call(self, method: str, path: str, body: Any = None, version: str = POSTGRES, **query: str) -> requests.Response:
+    def call(
+        self, method: str, path: str, body: Any = None, version: str = POSTGRES, **query: str
+    ) -> requests.Response:
         """Send one request and return the answer."""
         url = path if path.startswith("https://") else f"{self.endpoint}{path}"
         params = {"api-version": version, **query} if "api-version" not in url else {}

@@ -38,7 +38,11 @@ def ask(arm: ArmDaemon, authorization: str | None) -> requests.Response:
     """Read the group with another Authorization header."""
     headers = {"Authorization": authorization} if authorization else {}
     return requests.get(
-        f"{arm.endpoint}{GROUP}", params={"api-version": RESOURCES}, headers=headers, verify=arm.session.verify, timeout=30
+        f"{arm.endpoint}{GROUP}",
+        params={"api-version": RESOURCES},
+        headers=headers,
+        verify=arm.session.verify,
+        timeout=30,
     )
 
 

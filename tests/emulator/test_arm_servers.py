@@ -171,8 +171,9 @@ def test_a_name_is_taken_in_every_group(arm: ArmDaemon) -> None:
     other = SERVERS.replace("contracts", "elsewhere")
     arm.done("PUT", other.partition("/providers/")[0], {"location": "westus"}, "2024-03-01")
     assert arm.refused("PUT", f"{other}/unique", server_body())[1] == "ServerNameAlreadyExists"
-    answer = arm.call("POST", f"{SERVERS.partition('/resourceGroups')[0]}/providers/Microsoft.DBforPostgreSQL"
-                      "/checkNameAvailability", {"name": "unique", "type": "Microsoft.DBforPostgreSQL/flexibleServers"})  # fmt: skip
+    provider = f"{SERVERS.partition('/resourceGroups')[0]}/providers/Microsoft.DBforPostgreSQL"
+    question = {"name": "unique", "type": "Microsoft.DBforPostgreSQL/flexibleServers"}
+    answer = arm.call("POST", f"{provider}/checkNameAvailability", question)
     assert answer.json()["nameAvailable"] is False
 
 
