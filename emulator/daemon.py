@@ -105,7 +105,8 @@ class Daemon:
 
     async def _start(self) -> None:
         self.home.prepare()
-        if not self._exits.enter_context(self.home.locked("daemon", wait=False)):
+        # A moment's patience: whoever asks whether a daemon runs holds the lock while it asks.
+        if not self._exits.enter_context(self.home.locked("daemon", wait_seconds=0.5)):
             raise StartError(f"An emulator already runs in {self.home.root}. Stop it first: python -m emulator stop")
         self.settings = Settings.read(self.home)
         certificates = Certificates(self.home.tls)

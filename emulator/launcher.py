@@ -42,7 +42,7 @@ def start(home: Home, options: list[str]) -> bool:
         LaunchError: It did not come up.
     """
     home.prepare()
-    with home.locked("start", wait=True):
+    with _alone(home):
         if home.is_running():
             return False
         reading, writing = os.pipe()
@@ -102,7 +102,7 @@ def stop(home: Home) -> bool:
     """
     if not home.root.exists():
         return False
-    with _start_lock(home):
+    with _alone(home):
         if home.is_running():
             _end(home)
             return True
@@ -111,12 +111,14 @@ def stop(home: Home) -> bool:
 
 
 @contextlib.contextmanager
-def _start_lock(home: Home) -> Iterator[None]:
-    try:
-        with home.locked("start", wait=True):
-            yield
-    except OSError as error:
-        raise LaunchError(explain(error, home.root)) from None
+def _alone(home: Home) -> Iterator[None]:
+    """Let one start, stop or reset at a time work on a home."""
+    with home.locked("start", wait_seconds=_START_SECONDS + _STOP_SECONDS) as held:
+        if not held:
+            raise LaunchError(
+                f"Another start or stop of the emulator in {home.root} does not end. End it, then try again."
+            )
+        yield
 
 
 def _end(home: Home) -> None:
@@ -166,7 +168,7 @@ def reset(home: Home) -> None:
     stop(home)
     if not home.root.exists():
         return
-    with _start_lock(home):
+    with _alone(home):
         _backend_do(home, "remove_all")
         try:
             for folder in (home.tls, home.logs):

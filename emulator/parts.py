@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 class RunningProviders(Protocol):
     """The gRPC providers as the daemon sees them."""
 
-    ports: tuple[int, int]
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The ports of azure-native and random."""
+        ...
 
     def stop(self) -> None:
         """Stop listening."""
@@ -61,5 +64,4 @@ class Parts:
         """Start the providers for the engine."""
         from emulator.providers.server import start
 
-        running: RunningProviders = start(arm_endpoint, ca_file, token, ports)
-        return running
+        return start(arm_endpoint, ca_file, token, ports)

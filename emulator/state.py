@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,6 +19,8 @@ SUBSCRIPTION_ID = "00000000-0000-4000-8000-000000000002"
 TENANT_ID = "00000000-0000-4000-8000-000000000001"
 DEPLOYER_ID = "00000000-0000-4000-8000-00000000d001"
 DEPLOYER_NAME = "deployer"
+
+_LOCK_POLL_SECONDS = 0.02
 
 
 class StateError(Exception):
@@ -78,29 +81,32 @@ class Home:
             raise StateError(explain(error, self.root)) from None
 
     @contextlib.contextmanager
-    def locked(self, name: str, *, wait: bool) -> Iterator[bool]:
+    def locked(self, name: str, wait_seconds: float = 0.0) -> Iterator[bool]:
         """Hold a lock of this home; the system lets go of it when the process dies.
 
         Args:
-            name: `start` (one start at a time) or `daemon` (held by the daemon as long as it lives).
-            wait: Whether to wait for whoever holds it.
+            name: `start` (one start or stop at a time) or `daemon` (held by the daemon as long as it lives).
+            wait_seconds: How long to wait for whoever holds it.
 
         Yields:
             Whether the lock is held.
+
+        Raises:
+            StateError: The lock's file cannot be opened.
         """
-        with (self.root / f"{name}.lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        path = self.root / f"{name}.lock"
+        try:
+            file = path.open("a")
+        except OSError as error:
+            raise StateError(explain(error, path)) from None
+        with file:
+            yield _lock(file.fileno(), wait_seconds)
 
     def is_running(self) -> bool:
         """Return whether a daemon lives in this home, whatever its process id file says."""
         if not (self.root / "daemon.lock").exists():
             return False
-        with self.locked("daemon", wait=False) as free:
+        with self.locked("daemon") as free:
             return not free
 
 
@@ -173,6 +179,19 @@ def write_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise StateError(explain(error, path)) from None
+
+
+def _lock(descriptor: int, wait_seconds: float) -> bool:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_POLL_SECONDS)
+        else:
+            return True
 
 
 def explain(error: OSError, path: Path) -> str:

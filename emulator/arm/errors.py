@@ -87,6 +87,12 @@ def group_not_found(name: str) -> ArmError:
     return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
 
+def group_deleting(name: str) -> ArmError:
+    """Return ARM's refusal of writes in a group that is being deleted."""
+    message = f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
+    return ArmError(409, "ResourceGroupBeingDeleted", message)
+
+
 def server_busy(name: str) -> ArmError:
     """Return the refusal of a second operation on one server (text: Azure/azure-postgresql #134)."""
     return ArmError(

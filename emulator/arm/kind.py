@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from emulator.arm import body as bodies
 from emulator.arm.body import Json
 from emulator.arm.catalogue import Catalogue, TypeRules, normal_location
-from emulator.arm.errors import ArmError, group_not_found, not_found, parent_not_found
+from emulator.arm.errors import ArmError, group_deleting, group_not_found, not_found, parent_not_found
 from emulator.arm.operations import Operation, Operations, Work
 from emulator.arm.resource_id import ResourceId
 from emulator.arm.store import Resource, Store
@@ -131,8 +131,11 @@ class Kind:
     def check_place(self, call: Call) -> None:
         """Refuse what has no resource group, no parent, or a location that does not exist."""
         parent = call.id.parent
-        if call.id.group and self.group_of(call) is None:
+        group = self.group_of(call)
+        if call.id.group and group is None:
             raise group_not_found(call.id.group)
+        if group and group.body["properties"]["provisioningState"] == "Deleting":
+            raise group_deleting(group.name)
         if parent is not None and self.store.get(parent.key) is None:
             raise parent_not_found(parent.text)
         location, known = call.body.get("location"), sorted(self.plane.catalogue.locations)

@@ -15,7 +15,7 @@ from emulator.arm import catalogue
 from emulator.arm.body import Json
 
 _FILE = Path(__file__).with_name("parameters.yaml")
-_RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
+_RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+(?:e\+\d+)?)")
 
 
 @dataclass(frozen=True)

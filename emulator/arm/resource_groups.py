@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.arm.catalogue import normal_location
-from emulator.arm.errors import ArmError
+from emulator.arm.errors import ArmError, group_deleting
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.store import Resource
 
@@ -14,6 +14,8 @@ class ResourceGroups(Kind):
     async def put(self, call: Call) -> Answer:
         """Create a group or change its tags."""
         existing = self.store.get(call.id.key)
+        if existing:
+            self._check_alive(existing)
         self.check_place_of_group(call, existing)
         call.rules.check(call.body, None)
         resource = self.made(call, call.body, existing)
@@ -39,9 +41,14 @@ class ResourceGroups(Kind):
                 f"'{existing.body['location']}'.",
             )
 
+    def _check_alive(self, group: Resource) -> None:
+        if group.body["properties"]["provisioningState"] == "Deleting":
+            raise group_deleting(group.name)
+
     async def delete(self, call: Call) -> Answer:
         """Delete a group and everything in it; accounts become soft-deleted."""
         group = self.existing(call)
+        self._check_alive(group)
 
         async def work() -> None:
             for item in self.store.within(group.key):
