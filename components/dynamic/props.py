@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from pulumi import UNKNOWN
 from pulumi.dynamic import CheckFailure
+from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from database.errors import DatabaseError
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def unknown(value: Any) -> bool:
     """Tell whether the value, or anything inside it, is not known yet."""
-    if value is UNKNOWN or (isinstance(value, str) and value == rpc.UNKNOWN):
+    if isinstance(value, type(UNKNOWN)) or (isinstance(value, str) and value == rpc.UNKNOWN):
         return True
     if isinstance(value, Mapping):
         return any(unknown(item) for item in value.values())
