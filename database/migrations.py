@@ -172,6 +172,7 @@ def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None
     with explained(f"sql/{name}/{file.name}"):
         before = set(_made(conn))
         _execute(conn, f"sql/{name}/{file.name}", text)
+        conn.execute("RESET ROLE")
         made = [made for made in _made(conn) if made not in before]
         conn.execute(
             "INSERT INTO migrations.applied (folder, name, sha256, objects) VALUES (%s, %s, %s, %s) "

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pulumi.dynamic import CheckFailure
-from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from database.errors import DatabaseError

@@ -13,7 +13,7 @@ from pulumi.dynamic import Resource
 from components.dynamic.access import DatabaseArgs, connection_of, resource_id
 from components.dynamic.props import Props, normal, unknown
 from components.dynamic.provider import Provider
-from database import vectorization
+from database import health, vectorization
 from database.connection import ConnectionSpec, connect, opener, session
 from database.progress import progress
 
@@ -138,16 +138,16 @@ class VectorizationJobProvider(Provider[WantedJob]):
         """Read the stored definition, its column and triggers, and its status."""
         name = wanted.job.name
         with connect(wanted.connection) as conn:
-            found = vectorization.read(conn, name)
+            found = vectorization.read(conn, name) if health.installed(conn) else None
             if found is None:
                 return None
+            damage = health.damage(conn, name)
             status = vectorization.status(conn, name)[0]
-            damage = vectorization.damage(conn, name)
         deployment, job, _ = found
         outs: dict[str, Any] = {"status": _status(status), "damage": damage}
         outs["unfinished"] = bool(had.get("unfinished")) and status.pending + status.leased > 0
-        if job != wanted.job:
-            outs["job"] = job.to_json()
+        if changed := _drift(job, wanted.job):
+            outs["job"] = {**had["job"], **changed}
         if deployment != wanted.deployment:
             outs["deployment"] = _deployment(deployment)
         return outs
@@ -155,6 +155,8 @@ class VectorizationJobProvider(Provider[WantedJob]):
     def remove(self, had: Mapping[str, Any], wanted: WantedJob) -> None:  # noqa: ARG002
         """Remove the job and its triggers; the vectors stay unless the stack says otherwise."""
         with session(wanted.connection, lock="catalog") as conn:
+            if not health.installed(conn) or vectorization.read(conn, wanted.job.name) is None:
+                return
             vectorization.remove(conn, wanted.job.name, keep_vectors=not wanted.remove_on_delete)
         if not wanted.remove_on_delete:
             progress(f"{wanted.title} is removed; its vectors stay")
@@ -187,6 +189,16 @@ def _job(props: Props) -> vectorization.JobSpec:
     except (TypeError, ValueError, KeyError) as error:
         props.refuse("job", f"is no job: {error}")
         return fallback
+
+
+def _drift(stored: vectorization.JobSpec, wanted: vectorization.JobSpec) -> dict[str, Any]:
+    """Return the stored values that are not as wanted; what the stack left open is whatever the engine chose."""
+    has, asked = stored.to_json(), wanted.to_json()
+    if not wanted.key:
+        has["key"] = asked["key"]
+    if has["table"].replace('"', "").lower() == asked["table"].replace('"', "").lower():
+        has["table"] = asked["table"]
+    return {name: value for name, value in has.items() if normal(value) != normal(asked.get(name))}
 
 
 def _deployment(deployment: vectorization.Deployment) -> dict[str, Any]:
