@@ -163,6 +163,9 @@ def main() -> None:
     print(port, flush=True)
     server.wait_for_termination()
     host.end_children()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads that a program left behind would keep the engine waiting for 5 s
 
 
 if __name__ == "__main__":
