@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pulumi.dynamic import CheckFailure
+from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from database.errors import DatabaseError
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 def unknown(value: Any) -> bool:
     """Tell whether the value, or anything inside it, is not known yet."""
-    if isinstance(value, type(UNKNOWN)) or (isinstance(value, str) and value == rpc.UNKNOWN):
+    if isinstance(value, Unknown) or (isinstance(value, str) and value == rpc.UNKNOWN):
         return True
     if isinstance(value, Mapping):
         return any(unknown(item) for item in value.values())
@@ -131,7 +132,7 @@ class _Unknown(Props):
         super().__init__({}, path, failures)
 
     def _get(self, name: str, default: Any) -> Any:  # noqa: ARG002
-        return UNKNOWN
+        return Unknown()  # type: ignore[no-untyped-call]
 
     def has(self, name: str) -> bool:  # noqa: ARG002
         return True
