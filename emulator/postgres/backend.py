@@ -76,7 +76,7 @@ class Backend(Protocol):
         ...
 
     async def remove_administrator(self, name: str, principal_name: str) -> None:
-        """Take a Microsoft Entra administrator's rights and log-in away; what it owns goes to azure_pg_admin."""
+        """Drop the role of a Microsoft Entra administrator, or disarm it where it owns something."""
         ...
 
     async def stop_all(self) -> None:

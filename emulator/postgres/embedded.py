@@ -182,9 +182,14 @@ class EmbeddedBackend:
         await self._run(name, run)
 
     async def _run(self, name: str, work: Callable[[], None]) -> None:
-        """Do blocking work on a server in a thread, one at a time for each server."""
+        """Do blocking work on a server in a thread, one at a time for each server, to its end even when cancelled."""
         async with self._locks.setdefault(name, asyncio.Lock()):
+            running = asyncio.ensure_future(asyncio.to_thread(work))
             try:
-                await asyncio.to_thread(work)
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                # A thread cannot be cancelled: what it starts now must be there for the next call to stop.
+                await asyncio.wait([running])
+                raise
             except OSError as error:
                 raise BackendError(f"PostgreSQL server {name!r}: {error}") from error

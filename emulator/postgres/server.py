@@ -69,14 +69,17 @@ class Server:
         if self._record is None:
             if not self.exists:
                 raise BackendError(f"there is no PostgreSQL server {self.name!r}")
-            self._record = _Record(**json.loads(self._record_file.read_text()))
+            try:
+                self._record = _Record(**json.loads(self._record_file.read_text()))
+            except (ValueError, TypeError) as error:
+                raise BackendError(f"{self._record_file} is damaged ({error}): remove it with its folder") from error
         return self._record
 
     def create(self, version: str, services: Services, identity_header: str) -> None:
         """Make the data directory from the template, unless it is there, and start the server."""
         if not self.exists:
             installation = self._installations.provide(self._installations.nearest(version).major)
-            source = template(installation, self._account)
+            source = template(installation, self._account, self._folder.parent / ".templates")
             try:
                 self._account.make_open_folder(self._folder)
                 shutil.rmtree(self._data, ignore_errors=True)
@@ -114,7 +117,7 @@ class Server:
 
     def stop(self) -> None:
         """Stop the server; nothing happens when it does not run or does not exist."""
-        if not self._data.is_dir():
+        if not self.exists:
             return
         self._find_postmaster().stop()
         self._remove_short_socket_folder()

@@ -23,8 +23,13 @@ _PRELOADED = ("pg_cron", "pg_stat_statements")
 """The service's default of shared_preload_libraries (azure-databases-docs, server parameters, PostgreSQL 16 and 18)."""
 
 
-def template(installation: Installation, account: Account) -> Path:
+def template(installation: Installation, account: Account, private_cache: Path) -> Path:
     """Return the folder of the template for a version, made now if the cache has none.
+
+    Args:
+        installation: The version's programs.
+        account: Whom the template belongs to.
+        private_cache: Where it goes if the account's own cache cannot be written.
 
     Raises:
         BackendError: It cannot be made; the text says what failed.
@@ -32,10 +37,12 @@ def template(installation: Installation, account: Account) -> Path:
     locale = server_locale()
     content = "\0".join((installation.version, locale, HBA, *(p.read_text() for p in sorted(_SQL.glob("*.sql")))))
     digest = hashlib.sha256(content.encode() + Path(__file__).read_bytes()).hexdigest()[:16]
-    cache = account.cache_folder()
-    target = cache / f"{installation.version}-{digest}"
-    if target.is_dir():
-        return target
+    name = f"{installation.version}-{digest}"
+    for cache in (account.cache_folder(), private_cache):
+        if (cache / name).is_dir():
+            return cache / name
+    cache = account.cache_folder() if _is_writable(account, account.cache_folder()) else private_cache
+    target = cache / name
     try:
         account.make_open_folder(cache)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
@@ -53,6 +60,14 @@ def template(installation: Installation, account: Account) -> Path:
             f"cannot make the template of a PostgreSQL {installation.version} server: {error}"
         ) from error
     return target
+
+
+def _is_writable(account: Account, folder: Path) -> bool:
+    """Return whether files can be made in a folder, which is made if there is none."""
+    try:
+        return os.access(account.make_open_folder(folder), os.W_OK | os.X_OK)
+    except OSError:
+        return False
 
 
 def copy_template(source: Path, target: Path, account: Account) -> None:

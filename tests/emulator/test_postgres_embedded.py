@@ -17,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 
+from emulator.postgres.account import Account
 from emulator.postgres.backend import BackendError, Services
 from emulator.postgres.embedded import EmbeddedBackend
 
@@ -256,10 +257,37 @@ def test_an_interrupted_creation_is_finished(make: Callable[..., EmbeddedBackend
     (folder / "server.json").unlink()
     again = make()
     assert not again.is_running("pg-a")
+    asyncio.run(again.stop_all())
     create(again)
     assert query(again, "SELECT 1") == 1
     create(again)
     assert query(again, "SELECT 1") == 1
+
+
+def test_a_creation_that_is_cancelled_leaves_nothing_behind_stop_all(make: Callable[..., EmbeddedBackend]) -> None:
+    backend = make()
+
+    async def cancel_and_stop() -> None:
+        creation = asyncio.create_task(backend.create_server("pg-a", "16", (LOGIN, PASSWORD), IDENTITY))
+        await asyncio.sleep(0)
+        creation.cancel()
+        await backend.stop_all()
+        assert creation.cancelled()
+
+    asyncio.run(cancel_and_stop())
+    assert processes_of(backend) == []
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    make: Callable[..., EmbeddedBackend], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(Account, "cache_folder", lambda self: file / "cache")
+    backend = make()
+    create(backend)
+    assert query(backend, "SELECT 1") == 1
+    asyncio.run(backend.stop_all())
 
 
 @pytest.mark.parametrize("name", ["with a space", "a" * 120, "a, comma"], ids=["space", "long", "comma"])
