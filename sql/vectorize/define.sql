@@ -1,0 +1,84 @@
+-- Declaring a job: `CALL vectorize.define('{"name": ..., "table": ..., "template": ..., "deployment": ..., "dimensions": ...}')`.
+
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- A procedure, so that a retry holds no lock of the attempt before; call it outside a transaction block. Each attempt is whole
+-- or nothing: brief locks on the source only, never a scan or a rewrite.
+CREATE OR REPLACE PROCEDURE vectorize.define(spec jsonb)
+LANGUAGE plpgsql AS $$
+DECLARE
+    problems text[] := ARRAY(SELECT vectorize.problems(spec));
+    changes text[];
+    obstacle text;
+    line text;
+BEGIN
+    IF pg_catalog.cardinality(problems) > 0 THEN
+        RAISE EXCEPTION E'job %: % to correct\n%', coalesce(spec ->> 'name', '(no name)'), pg_catalog.cardinality(problems),
+            (SELECT pg_catalog.string_agg('- ' || p, E'\n') FROM pg_catalog.unnest(problems) AS p) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOR attempt IN 1..30 LOOP
+        BEGIN
+            PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
+            IF pg_catalog.pg_try_advisory_xact_lock(vectorize.lock_class(), 0) THEN
+                CALL vectorize.apply(spec, changes);
+            ELSE
+                obstacle := 'another session is defining a job';
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            obstacle := sqlerrm;
+            changes := NULL;
+        END;
+        COMMIT;
+        EXIT WHEN changes IS NOT NULL;
+        PERFORM pg_catalog.pg_sleep(0.1 + pg_catalog.random() * 0.9);
+        COMMIT;
+    END LOOP;
+    IF changes IS NULL THEN
+        RAISE EXCEPTION 'job %: gave up after 30 attempts: %', spec ->> 'name', obstacle
+            USING ERRCODE = 'lock_not_available', HINT = 'A long transaction holds a lock on the source: end it, or define the job at a quieter time.';
+    END IF;
+    FOREACH line IN ARRAY changes LOOP
+        RAISE NOTICE 'job %: %', spec ->> 'name', line;
+    END LOOP;
+END
+$$;
+
+-- First half of the advisory locks' keys, "vect" in ASCII: one name space for the engine.
+CREATE OR REPLACE FUNCTION vectorize.lock_class() RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1986356084 $$;
+
+-- One attempt. What belongs to the source's owner is made as that owner; what is the engine's, by functions of the engine.
+CREATE OR REPLACE PROCEDURE vectorize.apply(spec jsonb, INOUT changes text[])
+LANGUAGE plpgsql AS $$
+DECLARE
+    old vectorize.job;
+    j vectorize.job;
+    owner text := (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = (spec ->> 'table')::regclass);
+    me text := pg_catalog.current_setting('role');
+    statement text;
+    statements text[];
+BEGIN
+    changes := '{}';
+    SELECT * INTO old FROM vectorize.job WHERE name = spec ->> 'name';
+    j := vectorize.record_job(spec);
+    CALL vectorize.open_schema(j, owner);
+    statements := ARRAY(SELECT vectorize.target_statements(j));
+    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
+    j := vectorize.record_target(j.id);
+    statements := ARRAY(SELECT vectorize.access_statements(j)) || ARRAY(SELECT vectorize.trigger_statements(j));
+    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
+    CALL vectorize.close_schema(j, owner);
+    changes := vectorize.finish_job(j.id, old);
+END
+$$;
+
+RESET ROLE;

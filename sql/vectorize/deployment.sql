@@ -1,0 +1,65 @@
+-- Model deployments: what a job calls, at what price, and how fast.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- Creates or changes a deployment; says what changed. A model cannot change under jobs that have vectors of the old one.
+CREATE OR REPLACE FUNCTION vectorize.set_deployment(
+    name text, model text, dimensions integer, tokens_per_minute integer, requests_per_minute integer, price_per_million_tokens numeric
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    old vectorize.deployment;
+    using_it text;
+BEGIN
+    SELECT d.* INTO old FROM vectorize.deployment AS d WHERE d.name = name FOR UPDATE;
+    SELECT string_agg(j.name, ', ' ORDER BY j.name) INTO using_it FROM vectorize.job AS j
+    WHERE j.deployment = name AND (old.model <> model OR j.dimensions > dimensions);
+    IF using_it IS NOT NULL THEN
+        RAISE EXCEPTION 'deployment %: cannot become % with % dimensions while it serves job %', name, model, dimensions, using_it
+            USING ERRCODE = 'object_in_use', HINT = 'Vectors of two models would mix: use a deployment of another name for the new model.';
+    END IF;
+    INSERT INTO vectorize.deployment AS d (name, model, dimensions, tokens_per_minute, requests_per_minute, price_per_million_tokens)
+    VALUES (name, model, dimensions, tokens_per_minute, requests_per_minute, price_per_million_tokens)
+    ON CONFLICT ON CONSTRAINT deployment_pkey DO UPDATE SET model = excluded.model, dimensions = excluded.dimensions,
+        tokens_per_minute = excluded.tokens_per_minute, requests_per_minute = excluded.requests_per_minute,
+        price_per_million_tokens = excluded.price_per_million_tokens;
+    IF old.name IS NULL THEN
+        RAISE NOTICE 'deployment %: created, % with % tokens a minute', name, model, tokens_per_minute;
+    ELSIF (old.model, old.dimensions, old.tokens_per_minute, old.requests_per_minute, old.price_per_million_tokens)
+        IS DISTINCT FROM (model, dimensions, tokens_per_minute, requests_per_minute, price_per_million_tokens) THEN
+        RAISE NOTICE 'deployment %: changed, % with % tokens a minute', name, model, tokens_per_minute;
+    END IF;
+END
+$$;
+
+-- The service asked to wait, or is not well: nobody calls for a while. Returns until when.
+CREATE OR REPLACE FUNCTION vectorize.back_off(deployment_name text, retry_after_seconds float8) RETURNS timestamptz
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.deployment
+    SET failures_in_a_row = failures_in_a_row + 1,
+        not_before = greatest(not_before, clock_timestamp() + make_interval(secs =>
+            -- Half to the whole of 1, 2, 4 ... 60 s, so that workers of many machines do not come back together.
+            coalesce(least(retry_after_seconds, 600), least(60, power(2, least(failures_in_a_row, 6))) * (0.5 + random() / 2))))
+    WHERE name = deployment_name
+    RETURNING not_before
+$$;
+
+-- A call succeeded. Writes only when there is something to write: every worker shares this row.
+CREATE OR REPLACE FUNCTION vectorize.call_succeeded(deployment_name text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.deployment
+    SET first_success_at = coalesce(first_success_at, clock_timestamp()), failures_in_a_row = 0, refused_since = NULL
+    WHERE name = deployment_name AND (first_success_at IS NULL OR failures_in_a_row > 0 OR refused_since IS NOT NULL)
+$$;
+
+-- The service refused (401, 403, 404). Returns whether to try again: for 10 minutes, before the first success, since roles
+-- and deployments take minutes to spread.
+CREATE OR REPLACE FUNCTION vectorize.call_refused(deployment_name text) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.deployment SET refused_since = coalesce(refused_since, clock_timestamp())
+    WHERE name = deployment_name
+    RETURNING first_success_at IS NULL AND refused_since > clock_timestamp() - interval '10 minutes'
+$$;
+
+RESET ROLE;

@@ -1,0 +1,40 @@
+-- What the rest of a job will take, before anything is spent.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- Reads the whole table up to about 50,000 rows, and a sample of about that many beyond. Tokens and cost are estimates:
+-- create_embeddings reports no usage, so a token is taken for `bytes_per_token` bytes. Texts that occur twice count twice.
+CREATE OR REPLACE FUNCTION vectorize.estimate(job text, OUT rows bigint, OUT tokens bigint, OUT requests bigint, OUT cost_usd numeric, OUT minutes numeric)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job := vectorize.job_named(estimate.job);
+    d vectorize.deployment;
+    share real := least(100, 100 * 50000 / greatest(1, vectorize.table_rows(j.source)));
+BEGIN
+    SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
+    EXECUTE replace(format($q$
+        SELECT count(*), coalesce(sum(vectorize.tokens(s.content, $2)), 0)
+        FROM vectorize_jobs.sample_{job}($1) AS s LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %s
+        WHERE s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> sha256($3 || convert_to(s.content, 'UTF8')) OR r.embedded <> s.stored)
+    $q$, vectorize.key_match(j, 'r.k{n}', 's.k{n}')), '{job}', j.id::text)
+    INTO rows, tokens USING share, d.bytes_per_token, j.fingerprint;
+    rows := round(rows * 100 / share);
+    tokens := round(tokens * 100 / share);
+    requests := ceil(greatest(rows::numeric / j.batch_size, tokens / 240000.0));
+    cost_usd := round(tokens * d.price_per_million_tokens / 1000000, 6);
+    minutes := round(greatest(tokens::numeric / d.tokens_per_minute, requests::numeric / d.requests_per_minute), 2);
+END
+$$;
+
+-- About how many rows a table has, partitions included, without counting.
+CREATE OR REPLACE FUNCTION vectorize.table_rows(table_oid oid) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(sum(CASE
+        WHEN c.relkind = 'p' THEN 0
+        WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int)
+        -- Never analysed: at 60 rows a page, too many rather than too few.
+        ELSE pg_relation_size(c.oid) / current_setting('block_size')::int * 60.0 END), 0)::bigint
+    FROM (SELECT table_oid AS oid UNION SELECT relid FROM pg_partition_tree(table_oid)) AS t JOIN pg_class AS c ON c.oid = t.oid
+$$;
+
+RESET ROLE;

@@ -1,0 +1,86 @@
+-- The trigger functions of one job. They run as the engine's owner, since who writes the source has no right here, and so
+-- they call nothing that a user can define. They only append to the job's change table: no shared row, no unique key, no
+-- NOTIFY (its commit takes one lock for the whole cluster).
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
+-- What cannot be read (a column renamed or dropped) must not fail the user's statement: it notes an empty key, which asks for
+-- a sweep of all rows, and workers stop the job with the reason.
+CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n integer := cardinality(key);
+    body text := $sync$
+DECLARE
+    {variables}
+    old_text text;
+    new_text text;
+    rekeyed boolean := false;
+BEGIN
+    BEGIN
+        IF TG_OP <> 'INSERT' THEN {read old} END IF;
+        IF TG_OP <> 'DELETE' THEN {read new} END IF;
+        IF TG_OP = 'UPDATE' THEN
+            old_text := {text old};
+            new_text := {text new};
+            rekeyed := ({old keys}) IS DISTINCT FROM ({new keys});
+            IF NOT rekeyed AND old_text COLLATE "C" = new_text COLLATE "C" THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        INSERT INTO vectorize_jobs.change_{job} DEFAULT VALUES;
+        RETURN NULL;
+    END;
+    IF TG_OP = 'DELETE' OR rekeyed THEN
+        INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({old keys});
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({new keys});
+    END IF;
+    RETURN NULL;
+END $sync$;
+    part record;
+BEGIN
+    FOR part IN
+        SELECT * FROM (VALUES
+            ('{variables}', (SELECT string_agg(format('old_k%s %s; new_k%s %s;', ord, t, ord, t), ' ' ORDER BY ord) FROM unnest(key_types) WITH ORDINALITY AS x (t, ord))),
+            ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{read new}', (SELECT string_agg(format('new_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{keys}', vectorize.key_list(n, 'k%s')),
+            ('{old keys}', vectorize.key_list(n, 'old_k%s')),
+            ('{new keys}', vectorize.key_list(n, 'new_k%s')),
+            ('{job}', job_id::text),
+            -- Last: a template may hold the words above.
+            ('{text old}', vectorize.template_expression(template, source, 'OLD')),
+            ('{text new}', vectorize.template_expression(template, source, 'NEW'))) AS p (mark, value)
+    LOOP
+        body := replace(body, part.mark, part.value);
+    END LOOP;
+    RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp %s AS %L',
+        job_id, vectorize.render_settings_of(source, template), body);
+END
+$$;
+
+-- Each setting costs every row of every update, so only those that the template's types look at.
+CREATE OR REPLACE FUNCTION vectorize.render_settings_of(source oid, template text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN bool_and(vectorize.base_type(a.atttypid) = ANY ('{text,varchar,bpchar,int2,int4,int8,numeric,bool,uuid,json,jsonb}'::regtype[]))
+                THEN '' ELSE vectorize.render_settings() END
+    FROM pg_attribute AS a
+    WHERE a.attrelid = source AND a.attname = ANY (vectorize.template_columns(template)) AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+
+CREATE OR REPLACE PROCEDURE vectorize.generate_sync(job_id integer, source oid, key text[], key_types text[], template text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE vectorize.sync_function(job_id, source, key, key_types, template);
+    -- TRUNCATE notes the empty key: the table's own lock is held, so nothing else may be waited for here.
+    EXECUTE format($f$CREATE OR REPLACE FUNCTION vectorize_jobs.truncated_%s() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+        AS 'BEGIN INSERT INTO vectorize_jobs.change_%s DEFAULT VALUES; RETURN NULL; END'$f$, job_id, job_id);
+END
+$$;
+
+RESET ROLE;

@@ -1,0 +1,63 @@
+-- Tables of one job, in schema vectorize_jobs. The key's columns are k1, k2, ... with the source's own types: text would
+-- change with TimeZone and the like, and two spellings of one key would be two items.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- "x.k1, x.k2" and the like: `pattern` once a key column, with its number for %s.
+CREATE OR REPLACE FUNCTION vectorize.key_list(n integer, pattern text, separator text DEFAULT ', ') RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(replace(pattern, '%s', i::text), separator ORDER BY i) FROM generate_series(1, n) AS i
+$$;
+
+-- The condition that two expressions are one key; {name} and {n} stand for a key column's name and number.
+CREATE OR REPLACE FUNCTION vectorize.key_match(j vectorize.job, left_side text, right_side text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format('%s %s %s',
+               replace(replace(left_side, '{name}', quote_ident(k.name)), '{n}', k.ord::text), j.key_operators[k.ord],
+               replace(replace(right_side, '{name}', quote_ident(k.name)), '{n}', k.ord::text)), ' AND ' ORDER BY k.ord)
+    FROM unnest(j.key_columns) WITH ORDINALITY AS k (name, ord)
+$$;
+
+-- change:  what triggers append, with no unique key, so that no writer ever waits for another or for a worker.
+-- item:    what is queued, at most one a key; `version` names an item and moves on with every change.
+-- receipt: what every embedded (or empty) row was embedded from.
+-- failure: rows in quarantine.
+-- sweep:   how far the walk over the source (and then the receipts) has come.
+CREATE OR REPLACE PROCEDURE vectorize.generate_tables(job_id integer, definitions text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n integer := cardinality(definitions);
+    keys text := vectorize.key_list(n, 'k%s');
+    columns text := (SELECT string_agg(format('k%s %s', ord, d), ', ' ORDER BY ord) FROM unnest(definitions) WITH ORDINALITY AS x (d, ord));
+    -- Truncating a table's end takes an exclusive lock, for which a user's insert would wait.
+    queue text := 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.5, vacuum_truncate = off';
+BEGIN
+    EXECUTE format('CREATE TABLE vectorize_jobs.change_%s (id bigint GENERATED ALWAYS AS IDENTITY, %s) WITH (%s)', job_id, columns, queue);
+    EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id)', job_id);
+    EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id) WHERE k1 IS NULL', job_id);
+    EXECUTE format('CREATE TABLE vectorize_jobs.item_%s (%s, version bigint NOT NULL, lease bigint, attempts integer NOT NULL DEFAULT 0,
+        queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
+        job_id, columns, keys, queue);
+    EXECUTE format('CREATE INDEX ON vectorize_jobs.item_%s (version)', job_id);
+    EXECUTE format('CREATE TABLE vectorize_jobs.receipt_%s (%s, digest bytea NOT NULL, embedded boolean NOT NULL, PRIMARY KEY (%s))', job_id, columns, keys);
+    EXECUTE format('CREATE TABLE vectorize_jobs.failure_%s (%s, digest bytea, attempts integer NOT NULL, error text NOT NULL,
+        since timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (%s))', job_id, columns, keys);
+    EXECUTE format('CREATE TABLE vectorize_jobs.sweep_%s (phase text NOT NULL, compare boolean NOT NULL, %s, missing bigint NOT NULL DEFAULT 0,
+        stale bigint NOT NULL DEFAULT 0, orphaned bigint NOT NULL DEFAULT 0, started_at timestamptz NOT NULL DEFAULT clock_timestamp())', job_id, columns);
+    EXECUTE format('INSERT INTO vectorize_jobs.sweep_%s (phase, compare) VALUES (''source'', false)', job_id);
+END
+$$;
+
+-- Everything that generate_tables and generate_sync made; the source's own functions go with generate_access.
+CREATE OR REPLACE PROCEDURE vectorize.drop_tables(job_id integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['change', 'item', 'receipt', 'failure', 'sweep'] LOOP
+        EXECUTE format('DROP TABLE IF EXISTS vectorize_jobs.%I', kind || '_' || job_id);
+    END LOOP;
+END
+$$;
+
+RESET ROLE;

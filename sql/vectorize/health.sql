@@ -1,0 +1,57 @@
+-- Whether a source still looks as it did when its job was defined. Workers ask each round: a trigger that went with a column,
+-- or a column that was renamed, must be told to somebody rather than leave vectors stale without a word.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- The reason to stop the job, or NULL. A template column that only changed its type is swept anew instead: the rewrite fired
+-- no trigger, but nothing is wrong.
+CREATE OR REPLACE FUNCTION vectorize.check_source(job_id integer) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job;
+    seen jsonb;
+    gone text;
+BEGIN
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id;
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source) THEN
+        RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
+    END IF;
+    seen := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
+    IF seen = j.facts THEN
+        RETURN NULL;
+    END IF;
+    SELECT string_agg(c, ', ' ORDER BY c) INTO gone FROM jsonb_object_keys(j.facts -> 'template') AS c
+    WHERE NOT coalesce(seen -> 'template', '{}') ? c;
+    IF gone IS NOT NULL THEN
+        RETURN format('the template names %s, which %s no longer has: define the job with another template', gone, vectorize.table_name(j.source));
+    ELSIF seen -> 'key' IS DISTINCT FROM j.facts -> 'key' OR seen -> 'key types' IS DISTINCT FROM j.facts -> 'key types' THEN
+        RETURN format('the key (%s) of %s is no longer what it was, or lost its unique index: bring it back, or remove the job and define it again',
+            array_to_string(j.key_columns, ', '), vectorize.table_name(j.source));
+    ELSIF seen -> 'target' IS DISTINCT FROM j.facts -> 'target' THEN
+        RETURN format('the column %s for the vectors is gone or has another type: define the job again', j.target_column);
+    ELSIF seen -> 'owner' <> j.facts -> 'owner' OR seen -> 'functions' <> j.facts -> 'functions' THEN
+        RETURN format('%s has another owner, or functions of the job are gone: define the job again', vectorize.table_name(j.source));
+    ELSIF seen -> 'triggers' <> j.facts -> 'triggers' THEN
+        RETURN format('triggers of the job on %s are gone or disabled: define the job again', vectorize.table_name(j.source));
+    END IF;
+    UPDATE vectorize.job SET facts = seen WHERE id = job_id;
+    PERFORM vectorize.restart_sweep(job_id);
+    RETURN NULL;
+END
+$$;
+
+-- Stops a job with a reason that a person can act on; nothing is lost, `resume` goes on.
+CREATE OR REPLACE FUNCTION vectorize.stop(job_id integer, why text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.job SET state = 'stopped', reason = why, last_error = why, last_error_at = clock_timestamp()
+    WHERE id = job_id AND state IN ('active', 'paused')
+$$;
+
+-- What went wrong last, for the status; not more than once a second, since all workers share the row.
+CREATE OR REPLACE FUNCTION vectorize.note_error(job_id integer, error text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.job SET last_error = left(error, 2000), last_error_at = clock_timestamp()
+    WHERE id = job_id AND (last_error_at IS NULL OR last_error_at < clock_timestamp() - interval '1 second' OR last_error IS DISTINCT FROM left(error, 2000))
+$$;
+
+RESET ROLE;

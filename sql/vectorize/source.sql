@@ -1,0 +1,116 @@
+-- What the catalog says about a source table: its key, its types, and the facts that a job relies on.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+CREATE OR REPLACE FUNCTION vectorize.base_type(type oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE chain AS (
+        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type AS t WHERE t.oid = type
+        UNION ALL
+        SELECT t.oid, t.typtype, t.typbasetype FROM chain JOIN pg_type AS t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd'
+    )
+    SELECT oid FROM chain WHERE typtype <> 'd'
+$$;
+
+-- The columns of the unique index that can serve as key, in the index's order: the primary key where none is asked for.
+-- NULL when there is none: every column NOT NULL; the index whole (not partial, no expression), immediate, and equal in the
+-- same sense as the column's own type and collation, or two keys of the source would be one key of the queue.
+CREATE OR REPLACE FUNCTION vectorize.source_key(source oid, wanted text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.columns
+    FROM pg_index AS i
+    JOIN pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_am AS m ON m.oid = c.relam AND m.amname = 'btree'
+    CROSS JOIN LATERAL (
+        SELECT array_agg(a.attname::text ORDER BY n.ord) AS columns, bool_and(a.attnotnull) AS not_null,
+               bool_and(o.opcdefault AND i.indcollation[n.ord - 1] = a.attcollation) AS plain
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS n (attnum, ord)
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = n.attnum
+        JOIN pg_opclass AS o ON o.oid = i.indclass[n.ord - 1]
+        WHERE n.ord <= i.indnkeyatts
+    ) AS k
+    WHERE i.indrelid = source AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND k.not_null AND k.plain
+      AND CASE WHEN cardinality(wanted) = 0 THEN i.indisprimary
+               ELSE k.columns @> wanted AND wanted @> k.columns AND cardinality(wanted) = cardinality(k.columns) END
+    ORDER BY i.indisprimary DESC, i.indexrelid
+    LIMIT 1
+$$;
+
+-- Types of the key's columns without length, as arguments and variables need them: `bpchar`, not `character`, which means 1.
+CREATE OR REPLACE FUNCTION vectorize.key_types(source oid, key text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(format_type(vectorize.base_type(a.atttypid), -1) ORDER BY k.ord)
+    FROM unnest(key) WITH ORDINALITY AS k (name, ord)
+    JOIN pg_attribute AS a ON a.attrelid = source AND a.attname = k.name AND NOT a.attisdropped
+$$;
+
+-- "type(collation)" of each column named, for definitions of tables with the same columns.
+CREATE OR REPLACE FUNCTION vectorize.key_definitions(source oid, key text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(format_type(t.oid, -1) || CASE WHEN a.attcollation NOT IN (0, t.typcollation)
+               THEN format(' COLLATE %I.%I', n.nspname, c.collname) ELSE '' END ORDER BY k.ord)
+    FROM unnest(key) WITH ORDINALITY AS k (name, ord)
+    JOIN pg_attribute AS a ON a.attrelid = source AND a.attname = k.name AND NOT a.attisdropped
+    JOIN pg_type AS t ON t.oid = vectorize.base_type(a.atttypid)
+    LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
+    LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
+$$;
+
+-- How keys are compared: by the operators of the key's own index, with their schemas. The engine's functions look nothing up
+-- by name in a schema that users write to.
+CREATE OR REPLACE FUNCTION vectorize.key_operators(source oid, key text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.ord)
+    FROM unnest(key) WITH ORDINALITY AS k (name, ord)
+    JOIN pg_attribute AS a ON a.attrelid = source AND a.attname = k.name AND NOT a.attisdropped
+    CROSS JOIN LATERAL (
+        SELECT i.indclass[array_position(i.indkey::int2[], a.attnum)] AS opclass FROM pg_index AS i
+        WHERE i.indrelid = source AND i.indisunique AND array_position(i.indkey::int2[], a.attnum) < i.indnkeyatts
+        ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1
+    ) AS i
+    JOIN pg_opclass AS c ON c.oid = i.opclass
+    JOIN pg_amop AS m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3
+    JOIN pg_operator AS op ON op.oid = m.amopopr
+    JOIN pg_namespace AS n ON n.oid = op.oprnamespace
+$$;
+
+-- The schema of pgvector, which names its types and operators; NULL where it is not installed.
+CREATE OR REPLACE FUNCTION vectorize.vector_schema() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
+$$;
+
+-- A table's name as people write it.
+CREATE OR REPLACE FUNCTION vectorize.table_name(table_oid oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = table_oid
+$$;
+
+-- Everything about the source that a job takes for granted. `define` keeps it, workers compare (health.sql).
+CREATE OR REPLACE FUNCTION vectorize.source_facts(job_id integer, source oid, key text[], template text, target_table oid, target_column text)
+RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object(
+        'owner', c.relowner::bigint,
+        'key', to_jsonb(vectorize.source_key(c.oid, key)),
+        'key types', to_jsonb(vectorize.key_types(c.oid, key)),
+        'template', (
+            SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attname = ANY (vectorize.template_columns(template)) AND NOT a.attisdropped),
+        'target', (
+            SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+            WHERE a.attrelid = target_table AND a.attname = target_column AND NOT a.attisdropped),
+        'triggers', (
+            SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+            WHERE t.tgrelid = c.oid AND p.pronamespace = 'vectorize_jobs'::regnamespace AND t.tgenabled = 'A'
+              AND p.proname IN (format('sync_%s', job_id), format('truncated_%s', job_id))),
+        'functions', (
+            SELECT count(*) FROM pg_proc AS p
+            WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proowner = c.relowner AND p.prosecdef
+              AND p.proname IN (format('read_%s', job_id), format('scan_%s', job_id), format('sample_%s', job_id),
+                                format('lock_%s', job_id), format('write_%s', job_id))))
+    FROM pg_class AS c WHERE c.oid = source
+$$;
+
+RESET ROLE;

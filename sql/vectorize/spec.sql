@@ -1,0 +1,83 @@
+-- A job's specification as people write it: defaults, and everything that is wrong with it in one list.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+CREATE OR REPLACE FUNCTION vectorize.spec_defaults() RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb '{"name": null, "table": null, "template": null, "deployment": null, "key": [], "target": "column",
+        "column": "embedding", "type": "vector", "dimensions": null, "distance": "cosine", "index": "none", "index_options": {},
+        "index_coverage": 0.95, "batch_size": 100, "state": null}'
+$$;
+
+-- Mistakes that can be told from the text alone.
+CREATE OR REPLACE FUNCTION vectorize.spec_mistakes(spec jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    field text;
+    choice record;
+    full_spec jsonb := vectorize.spec_defaults() || jsonb_strip_nulls(spec);
+BEGIN
+    FOR field IN SELECT jsonb_object_keys(spec) EXCEPT SELECT jsonb_object_keys(vectorize.spec_defaults()) ORDER BY 1 LOOP
+        RETURN NEXT format('%s: no such setting; there are %s', field,
+            (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(vectorize.spec_defaults()) AS k));
+    END LOOP;
+    FOREACH field IN ARRAY ARRAY['name', 'table', 'template', 'deployment'] LOOP
+        IF coalesce(btrim(full_spec ->> field), '') = '' OR jsonb_typeof(full_spec -> field) <> 'string' THEN
+            RETURN NEXT format('%s: missing', field);
+        END IF;
+    END LOOP;
+    FOR choice IN
+        SELECT * FROM (VALUES ('target', ARRAY['column', 'table']), ('type', ARRAY['vector', 'halfvec']),
+            ('distance', ARRAY['cosine', 'l2', 'inner_product']), ('index', ARRAY['none', 'hnsw', 'ivfflat', 'diskann']),
+            ('state', ARRAY['active', 'paused'])) AS c (name, allowed)
+    LOOP
+        IF full_spec ->> choice.name IS NOT NULL AND NOT full_spec ->> choice.name = ANY (choice.allowed) THEN
+            RETURN NEXT format('%s: %s is not one of %s', choice.name, full_spec -> choice.name, array_to_string(choice.allowed, ', '));
+        END IF;
+    END LOOP;
+    FOR choice IN
+        SELECT * FROM (VALUES ('dimensions', 1, 16000), ('batch_size', 1, 2048)) AS c (name, low, high)
+    LOOP
+        IF full_spec ->> choice.name !~ '^\d{1,9}$' OR (full_spec ->> choice.name)::int NOT BETWEEN choice.low AND choice.high THEN
+            RETURN NEXT format('%s: %s is not a whole number from %s to %s', choice.name, full_spec -> choice.name, choice.low, choice.high);
+        END IF;
+    END LOOP;
+    IF jsonb_typeof(full_spec -> 'index_coverage') <> 'number' OR (full_spec ->> 'index_coverage')::float8 NOT BETWEEN 0 AND 1 THEN
+        RETURN NEXT format('index_coverage: %s is not a number from 0 to 1', full_spec -> 'index_coverage');
+    END IF;
+    IF jsonb_typeof(full_spec -> 'key') <> 'array' OR jsonb_path_exists(full_spec, '$.key[*] ? (@.type() != "string")') THEN
+        RETURN NEXT 'key: not a list of column names';
+    END IF;
+    RETURN QUERY SELECT * FROM vectorize.index_option_mistakes(full_spec ->> 'index', full_spec -> 'index_options');
+    IF length(full_spec ->> 'column') NOT BETWEEN 1 AND 63 THEN
+        RETURN NEXT 'column: not a name of 1 to 63 characters';
+    END IF;
+    BEGIN
+        IF cardinality(vectorize.template_columns(full_spec ->> 'template')) = 0 THEN
+            RETURN NEXT 'template: names no column; write {column} where its text goes';
+        END IF;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        RETURN NEXT 'template: ' || sqlerrm;
+    END;
+END
+$$;
+
+-- Options go into a CREATE INDEX, so only known names with whole numbers pass.
+CREATE OR REPLACE FUNCTION vectorize.index_option_mistakes(method text, options jsonb) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH known AS (
+        SELECT CASE method WHEN 'hnsw' THEN '{m,ef_construction}'::text[] WHEN 'ivfflat' THEN '{lists}'
+            -- Option names: azure-databases-docs "How to use pg_diskann"; not run here, the wheel has no pg_diskann.
+            WHEN 'diskann' THEN '{max_neighbors,l_value_ib,product_quantized,pq_param_num_chunks,pq_param_training_samples}'
+            ELSE '{}' END AS names
+    )
+    SELECT 'index_options: not an object' WHERE jsonb_typeof(options) <> 'object'
+    UNION ALL
+    SELECT CASE WHEN NOT o.key = ANY (known.names)
+            THEN format('index_options.%s: an index of kind %s has %s', o.key, method, coalesce(nullif(array_to_string(known.names, ', '), ''), 'no options'))
+            ELSE format('index_options.%s: %s is not a whole number', o.key, o.value) END
+    FROM known, jsonb_each(CASE WHEN jsonb_typeof(options) = 'object' THEN options ELSE '{}' END) AS o
+    WHERE NOT o.key = ANY (known.names) OR o.value::text !~ '^\d{1,9}$'
+$$;
+
+RESET ROLE;

@@ -1,0 +1,96 @@
+-- What is wrong with where a job's vectors go, and with changing a job that is there.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- Limits: pgvector README (HNSW and IVFFlat: vector 2,000 dimensions, halfvec 4,000).
+CREATE OR REPLACE FUNCTION vectorize.index_problems(spec jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted integer := (spec ->> 'dimensions')::integer;
+    most integer := CASE WHEN spec ->> 'type' = 'vector' THEN 2000 ELSE 4000 END;
+BEGIN
+    IF spec ->> 'index' IN ('hnsw', 'ivfflat') AND wanted > most THEN
+        RETURN NEXT format('index: %s on %s takes at most %s dimensions, not %s%s', spec ->> 'index', spec ->> 'type', most, wanted,
+            CASE WHEN wanted <= 4000 THEN '; use type halfvec (to 4,000), fewer dimensions, or no index' ELSE '; use fewer dimensions, or no index' END);
+    END IF;
+    IF spec ->> 'index' = 'diskann' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_diskann') THEN
+        RETURN NEXT 'index: diskann needs the extension pg_diskann in this database';
+    ELSIF spec ->> 'index' = 'diskann' AND spec ->> 'type' <> 'vector' THEN
+        RETURN NEXT 'index: diskann takes the type vector only';
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.target_problems(source_table oid, spec jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted text := format('%s(%s)', spec ->> 'type', spec ->> 'dimensions');
+    source_name text := vectorize.table_name(source_table);
+    partitioned boolean := (SELECT relkind = 'p' FROM pg_class WHERE oid = source_table);
+    there pg_attribute;
+    side_table text := vectorize.target_table_name(source_table, spec ->> 'column');
+BEGIN
+    RETURN QUERY SELECT * FROM vectorize.index_problems(spec);
+    IF spec ->> 'target' = 'column' THEN
+        SELECT * INTO there FROM pg_attribute AS a
+        WHERE a.attrelid = source_table AND a.attname = spec ->> 'column' AND a.attnum > 0 AND NOT a.attisdropped;
+        IF FOUND AND (there.attgenerated <> '' OR regexp_replace(format_type(there.atttypid, there.atttypmod), '^.*\.', '') <> wanted) THEN
+            RETURN NEXT format('column: %s.%s is there with type %s, and the job needs %s', source_name, spec ->> 'column',
+                format_type(there.atttypid, there.atttypmod), wanted);
+        END IF;
+        IF partitioned AND spec ->> 'index' <> 'none' THEN
+            RETURN NEXT format('index: %s is partitioned, and no index is built concurrently on a partitioned table: use target table, or no index', source_name);
+        END IF;
+    ELSIF NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = to_regclass(side_table))
+        AND to_regclass(side_table) IS NOT NULL
+    THEN
+        RETURN NEXT format('column: the table %s for the vectors is there already and belongs to no job of this name; choose another column', side_table);
+    END IF;
+    IF spec ->> 'target' = 'table' AND NOT (SELECT has_schema_privilege(relowner, relnamespace, 'CREATE') FROM pg_class WHERE oid = source_table) THEN
+        RETURN NEXT format('target: the owner of %s may not create a table beside it: GRANT CREATE ON its schema, or use target column', source_name);
+    END IF;
+    RETURN QUERY
+        SELECT format('column: job %s writes to %s.%s already', j.name, source_name, j.target_column)
+        FROM vectorize.job AS j
+        WHERE j.source = source_table AND j.target_column = spec ->> 'column' AND j.target = spec ->> 'target' AND j.name <> spec ->> 'name'
+          AND j.state <> 'removed';
+END
+$$;
+
+-- Where the vectors of a table target go: beside the source, named after it and the column.
+CREATE OR REPLACE FUNCTION vectorize.target_table_name(source oid, column_name text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%I.%I', n.nspname, left(c.relname, 62 - least(length(column_name), 30)) || '_' || left(column_name, 30))
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = source
+$$;
+
+-- What a job that is there may not become in place, because its vectors would mix or its queue would not fit.
+CREATE OR REPLACE FUNCTION vectorize.change_problems(source oid, spec jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job;
+    key text[] := vectorize.source_key(source, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')));
+    changed record;
+BEGIN
+    SELECT * INTO j FROM vectorize.job WHERE name = spec ->> 'name';
+    IF NOT FOUND OR j.state = 'removed' THEN
+        RETURN;
+    END IF;
+    FOR changed IN
+        SELECT * FROM (VALUES
+            ('table', vectorize.table_name(j.source), vectorize.table_name(source)),
+            ('key', array_to_string(j.key_columns, ', '), array_to_string(key, ', ')),
+            ('key', array_to_string(j.key_types, ', '), array_to_string(vectorize.key_types(source, key), ', ')),
+            ('target', j.target, spec ->> 'target'), ('column', j.target_column, spec ->> 'column'),
+            ('type', j.type, spec ->> 'type'), ('dimensions', j.dimensions::text, spec ->> 'dimensions'),
+            ('deployment', (SELECT model FROM vectorize.deployment WHERE name = j.deployment),
+                           (SELECT model FROM vectorize.deployment WHERE name = spec ->> 'deployment'))
+        ) AS v (field, old, new) WHERE old IS DISTINCT FROM new
+    LOOP
+        RETURN NEXT format('%s: job %s has %s and cannot become %s in place; remove the job (CALL vectorize.remove) or define one of another name',
+            changed.field, j.name, changed.old, changed.new);
+    END LOOP;
+END
+$$;
+
+RESET ROLE;

@@ -1,0 +1,39 @@
+-- Does every vector belong to its row's present text? A sweep over all rows and all receipts.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- Compares every row with its receipt, every receipt with its row, and queues what differs; workers mend it. `report` says what
+-- was found: missing (never embedded, or its vector was removed), stale (another text), orphaned (the row is gone).
+CREATE OR REPLACE PROCEDURE vectorize.verify(job text, INOUT report jsonb DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+    j vectorize.job := vectorize.job_named(verify.job);
+    fed record;
+BEGIN
+    PERFORM vectorize.restart_sweep(j.id);
+    COMMIT;
+    LOOP
+        SELECT * INTO fed FROM vectorize.feed(j.id, 2000);
+        COMMIT;
+        EXIT WHEN NOT fed.more;
+        IF fed.busy THEN
+            PERFORM pg_catalog.pg_sleep(0.02);
+            COMMIT;
+        END IF;
+    END LOOP;
+    report := vectorize.sweep_report(j.id);
+    RAISE NOTICE 'job %: % missing, % stale, % orphaned', j.name, report ->> 'missing', report ->> 'stale', report ->> 'orphaned';
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.sweep_report(job_id integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    report jsonb;
+BEGIN
+    EXECUTE format('SELECT jsonb_build_object(''missing'', missing, ''stale'', stale, ''orphaned'', orphaned) FROM vectorize_jobs.sweep_%s', job_id) INTO report;
+    RETURN report;
+END
+$$;
+
+RESET ROLE;
