@@ -114,7 +114,8 @@ def show(document: Json, console: Console) -> None:
     table = _table("Resources", "type", "name", "state")
     for item in document["resources"]:
         if item["type"] != f"{servers.TYPE}/databases":
-            table.add_row(item["type"], item["name"], item["state"])
+            # Without the namespace, so that a terminal of 80 columns shows what follows it.
+            table.add_row(item["type"].partition("/")[2], item["name"], item["state"])
     _print(table, console)
     if document["softDeleted"]:
         names = ", ".join(path.rpartition("/")[2] for path in document["softDeleted"])
@@ -132,5 +133,5 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     return table
