@@ -23,6 +23,7 @@ _POLL_SECONDS = 2.0
 _TIMEOUT_SECONDS = 900
 # azurerm #28298 and #29219, bicep-registry-modules #4451: what a server says while it works on something else.
 _BUSY = frozenset({"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "AnotherOperationInProgress", "Conflict"})
+_GONE = frozenset({"ResourceNotFound", "ResourceGroupNotFound"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +176,11 @@ def _state(client: PostgreSQLManagementClient, wanted: WantedRestart) -> str | N
 
     try:
         server = client.servers.get(wanted.resource_group, wanted.server_name)
-    except ResourceNotFoundError:
-        return None
-    return str(getattr(server.state, "value", server.state) or "") if hasattr(server, "state") else ""
+    except ResourceNotFoundError as error:
+        if error.error is not None and error.error.code in _GONE:
+            return None
+        raise  # a subscription that is not found is a wrong sign-in, not a server that is gone
+    return str(getattr(server.state, "value", server.state) or "")
 
 
 def _await_ready(client: PostgreSQLManagementClient, wanted: WantedRestart) -> None:
