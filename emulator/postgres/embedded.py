@@ -168,6 +168,7 @@ class EmbeddedBackend:
         if not self._account.foreign or not self._services.ca_file.exists():
             return self._services
         copy = self._account.make_open_folder(self._base) / "ca.pem"
+        (self._base / "home").write_text(f"{self._home}\n")  # tells people whose folder with a digest's name this is
         copy.write_bytes(self._services.ca_file.read_bytes())
         copy.chmod(0o644)
         return replace(self._services, ca_file=copy)
