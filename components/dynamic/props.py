@@ -69,15 +69,15 @@ class Props:
     def integer(self, name: str, *, minimum: int, maximum: int, default: int | None = None) -> int:
         """Return a whole number within limits."""
         value = self._get(name, default)
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-        if not whole or not minimum <= value <= maximum:
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if not whole or isinstance(value, bool) or not minimum <= value <= maximum:
             return self._placeholder(name, value, f"a whole number from {minimum} to {maximum}", minimum)
         return int(value)
 
     def number(self, name: str, *, default: float | None = None) -> float:
         """Return a number that is not negative."""
         value = self._get(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
             return self._placeholder(name, value, "a number that is not negative", 0.0)
         return float(value)
 
