@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+import requests
 import yaml
 
 from tools.places import ROOT, VENV
@@ -88,6 +90,15 @@ class Workplace:
         self.printed += [done.stdout, done.stderr]
         return json.loads(done.stdout)
 
+    def processes(self) -> list[psutil.Process]:
+        """Return the processes of this workplace that run, its servers among them."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            words = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+            if process.pid != os.getpid() and any(str(self.homes) in word for word in words):
+                found.append(process)
+        return found
+
     def stack(self, name: str) -> StackAtWork:
         """Return one stack of this workplace."""
         return StackAtWork(self, name)
@@ -145,6 +156,58 @@ class StackAtWork:
         )  # fmt: skip
         variables: dict[str, str] = json.loads(done.stdout)
         return variables
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs as the engine masks them."""
+        outputs: dict[str, Any] = json.loads(self.engine("stack", "output", "--json"))
+        return outputs
+
+    def state(self) -> str:
+        """Return the stack's state as it is kept, secrets encrypted."""
+        return (self.place.homes / "stacks/backend/.pulumi/stacks" / PROJECT / f"{self.name}.json").read_text("utf-8")
+
+    def engine(self, *arguments: str) -> str:
+        """Run the engine's own command line and return what it printed."""
+        return self.place.run("pulumi", "--stack", self.name, "--", *arguments)
+
+    def engine_quietly(self, *arguments: str) -> str:
+        """Do the same without recording it, for what is meant to show secrets."""
+        printed = self.engine(*arguments)
+        del self.place.printed[-2:]
+        return printed
+
+    def arm(self, method: str, suffix: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Change the server by hand in Resource Manager, as the portal would, and wait for it.
+
+        Args:
+            method: of HTTP.
+            suffix: what follows the server's id, such as "/firewallRules/office".
+            body: of the request.
+        """
+        shown = self.variables()
+        manager = shown["AZURE_RESOURCE_MANAGER_ENDPOINT"]
+        identity = requests.get(
+            shown["IDENTITY_ENDPOINT"], params={"api-version": "2019-08-01", "resource": "https://management.azure.com"},
+            headers={"X-IDENTITY-HEADER": shown["IDENTITY_HEADER"]}, timeout=30,
+        )  # fmt: skip
+        header = {"Authorization": f"Bearer {identity.json()['access_token']}"}
+        url = f"{manager}{self.outputs()['serverId']}{suffix}"
+        roots = shown["REQUESTS_CA_BUNDLE"]
+        answer = requests.request(
+            method, url, params={"api-version": "2024-08-01"}, json=body, headers=header, verify=roots, timeout=60
+        )
+        answer.raise_for_status()
+        operation = answer.headers.get("Azure-AsyncOperation")
+        limit = time.monotonic() + 60
+        while operation:
+            state = requests.get(operation, headers=header, verify=roots, timeout=60).json()["status"]
+            if state in ("Succeeded", "Failed", "Canceled"):
+                assert state == "Succeeded"
+                break
+            assert time.monotonic() < limit, f"{method} {suffix} is still {state}"
+            time.sleep(0.1)
+        found: dict[str, Any] = answer.json() if answer.content else {}
+        return found
 
     def connect(self) -> psycopg.Connection[Any]:
         """Connect as a person would, by libpq's variables alone."""
