@@ -17,6 +17,16 @@ BEGIN
         RAISE EXCEPTION E'job %: % to correct\n%', coalesce(spec ->> 'name', '(no name)'), pg_catalog.cardinality(problems),
             (SELECT pg_catalog.string_agg('- ' || p, E'\n') FROM pg_catalog.unnest(problems) AS p) USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- Without statistics nobody can say how many rows there are; a sample of them is read, whatever the table's size.
+    IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = (spec ->> 'table')::regclass AND reltuples < 0) THEN
+        BEGIN
+            PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
+            EXECUTE pg_catalog.format('ANALYZE %s', (spec ->> 'table')::regclass);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;  -- autovacuum is at it
+        END;
+        COMMIT;
+    END IF;
     FOR attempt IN 1..30 LOOP
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);

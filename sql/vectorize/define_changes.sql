@@ -39,7 +39,7 @@ BEGIN
     FOR field IN
         SELECT o.key, o.value AS was, n.value AS becomes
         FROM jsonb_each(to_jsonb(old)) AS o JOIN jsonb_each(to_jsonb(new)) AS n USING (key)
-        WHERE o.value <> n.value AND o.key IN ('template', 'distance', 'index_method', 'index_options', 'index_coverage', 'deployment', 'batch_size', 'state')
+        WHERE o.value <> n.value AND o.key IN ('template', 'distance', 'index_method', 'index_options', 'index_coverage', 'deployment', 'batch_size')
         ORDER BY o.key
     LOOP
         lines := lines || format('%s was %s, is %s', replace(field.key, '_', ' '), field.was, field.becomes);

@@ -45,7 +45,7 @@ $$;
 
 -- The engine's part: triggers go with their functions.
 CREATE OR REPLACE FUNCTION vectorize.take_down(job_id integer, keep_receipts boolean) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
     f regprocedure;
 BEGIN

@@ -40,14 +40,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SELECT s.*, h.*, CASE WHEN h.sweeping OR s.queued > 0 THEN greatest(s.embedded + s.empty + s.quarantined, vectorize.table_rows(s.source))
                               ELSE s.embedded + s.empty + s.quarantined END AS all_rows
         FROM sums AS s, vectorize.queue_head(s.id) AS h
+    ), work AS (
+        -- Pending is all that is not done: queued, changed, and, while a sweep runs, what it has not come to.
+        SELECT k.*, greatest(0, k.queued - k.leased) + k.changes + CASE WHEN k.sweeping
+                   THEN greatest(1, k.all_rows - k.embedded - k.empty - k.quarantined - k.queued) ELSE 0 END AS todo
+        FROM known AS k
     )
     SELECT k.name, vectorize.table_name(k.source), k.state, k.reason, k.all_rows::bigint, k.embedded::bigint, k.empty::bigint,
-           greatest(0, k.queued - least(k.queued, k.leased))::bigint, least(k.queued, k.leased)::bigint, k.quarantined::bigint,
-           k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint,
+           k.todo::bigint, least(k.queued, k.leased)::bigint, k.quarantined::bigint, k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint,
            round(k.tokens * d.price_per_million_tokens / 1000000, 6), round(k.rate, 1), round(k.token_rate, 1),
-           CASE WHEN k.rate > 0 THEN ceil(greatest(k.queued, CASE WHEN k.sweeping THEN k.all_rows - k.embedded - k.empty - k.quarantined ELSE 0 END) / k.rate)::bigint END,
+           CASE WHEN k.rate > 0 THEN ceil((k.todo + least(k.queued, k.leased)) / k.rate)::bigint END,
            k.oldest_pending, vectorize.index_state(k.id), k.last_error, k.last_error_at
-    FROM known AS k JOIN vectorize.deployment AS d ON d.name = k.deployment
+    FROM work AS k JOIN vectorize.deployment AS d ON d.name = k.deployment
 $$;
 
 CREATE OR REPLACE VIEW vectorize.status AS SELECT * FROM vectorize.status_rows();
