@@ -18,3 +18,9 @@ def damage(conn: psycopg.Connection, name: str) -> list[str]:
             "SELECT vectorize.check_source(id) FROM vectorize.job WHERE name = %s AND state <> 'removed'", [name]
         ).fetchall()
     return [row[0] for row in rows if row[0] is not None]
+
+
+def sweep(conn: psycopg.Connection, name: str) -> None:
+    """Queue rows whose vectors are missing or stale: while a trigger or the column was gone, nobody noted changes."""
+    with explained(f"comparing the vectors of job {name} with their rows"):
+        conn.execute("CALL vectorize.verify(%s)", [name])

@@ -20,8 +20,8 @@ class Ticker:
         self._say = say
         self._due = time.monotonic() + every_seconds
 
-    def tick(self, line: str) -> None:
-        """Say the line if one is due."""
+    def tick(self, line: str | Callable[[], str]) -> None:
+        """Say the line if one is due; a function is only asked for it then."""
         if time.monotonic() >= self._due:
-            self._say(line)
+            self._say(line if isinstance(line, str) else line())
             self._due = time.monotonic() + self._every

@@ -109,11 +109,21 @@ class VectorizationJobProvider(Provider[WantedJob]):
         return bool(had.get("unfinished") or had.get("damage")) or known.get("state") in {"paused", "stopped"}
 
     def make(self, wanted: WantedJob) -> dict[str, Any]:
+        """Declare the job and run it."""
+        return self._run(wanted, damaged=False)
+
+    def change(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any]:
+        """Declare it anew, and embed what that makes due."""
+        return self._run(wanted, damaged=bool(had.get("damage")))
+
+    def _run(self, wanted: WantedJob, *, damaged: bool) -> dict[str, Any]:
         """Declare the job paused, say what is to come, then run it."""
         name = wanted.job.name
         with session(wanted.connection, lock="catalog") as conn:
             for line in vectorization.define(conn, wanted.deployment, wanted.job, state="paused"):
                 progress(f"{name}: {line}")
+            if damaged:
+                health.sweep(conn, name)
             progress(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
         status = vectorization.backfill(
             opener(wanted.connection, application_name=f"postgres-genai {name}"),
@@ -125,14 +135,10 @@ class VectorizationJobProvider(Provider[WantedJob]):
         remaining = status.pending + status.leased
         if remaining:
             progress(
-                f"{name}: {remaining} rows remain after {wanted.timeout_seconds} s (timeoutSeconds). Nothing is lost: "
-                f"`pulumi up` goes on from here, and so does any worker (`CALL vectorize.work('{name}')`)."
+                f"{name}: {remaining} rows remain after {wanted.timeout_seconds} s (timeoutSeconds). Nothing "
+                f"is lost: `pulumi up` goes on from here, and so does any worker (`CALL vectorize.work('{name}')`)."
             )
         return {"status": _status(status), "unfinished": bool(remaining), "damage": []}
-
-    def change(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any]:  # noqa: ARG002
-        """Declare it anew, and embed what that makes due."""
-        return self.make(wanted)
 
     def find(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any] | None:
         """Read the stored definition, its column and triggers, and its status."""
