@@ -17,7 +17,7 @@ from database.errors import DatabaseError, UnreachableError, said
 from database.progress import Ticker, progress
 
 _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0)
-_LOCK_POLL_SECONDS = 0.5
+_LOCK_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,9 @@ def apply(
         if not _has_history(conn):
             conn.execute(_HISTORY)
         due = _due(conn, name, files)
+        if due:
+            say(f"sql/{name}: applying {', '.join(file.name for file in due) if len(due) < 4 else f'{len(due)} files'}")
         for file in due:
-            say(f"sql/{name}/{file.name}")
             _run(conn, name, file, root)
         _forget_replaced(conn, name, files, prune=bool(due))
     return [file.name for file in due]

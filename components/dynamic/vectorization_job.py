@@ -121,7 +121,7 @@ class VectorizationJobProvider(Provider[WantedJob]):
         name = wanted.job.name
         with session(wanted.connection, lock="catalog") as conn:
             for line in vectorization.define(conn, wanted.deployment, wanted.job, state="paused"):
-                progress(f"{name}: {line}")
+                progress(line)
             if damaged:
                 health.sweep(conn, name)
             progress(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
