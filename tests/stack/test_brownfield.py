@@ -11,12 +11,14 @@ from tests.stack.conftest import StackAtWork, Workplace
 
 TABLE = """
 CREATE TABLE public.tickets (
-    id bigint PRIMARY KEY, subject text NOT NULL, body text, touched timestamptz NOT NULL DEFAULT now(), mine vector(3));
+    id bigint PRIMARY KEY, subject text NOT NULL, body text, touched timestamptz DEFAULT now(), mine vector(3));
 INSERT INTO public.tickets (id, subject, body, mine)
-SELECT n, 'Ticket ' || n, CASE WHEN n % 50 = 0 THEN NULL ELSE 'The printer on floor ' || n % 9 || ' is out of paper' END,
+SELECT n, 'Ticket ' || n,
+       CASE WHEN n % 50 = 0 THEN NULL ELSE 'The printer on floor ' || n % 9 || ' is out of paper' END,
        ARRAY[n, n + 1, n + 2]::vector
 FROM generate_series(1, 400) AS n;
-CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.touched := now(); RETURN NEW; END $$;
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN NEW.touched := now(); RETURN NEW; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON public.tickets FOR EACH ROW EXECUTE FUNCTION public.touch();
 """
 ROWS = "SELECT id, subject, body, touched, mine::text, xmin::text, ctid::text FROM public.tickets ORDER BY id"

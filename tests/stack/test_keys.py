@@ -96,7 +96,7 @@ def test_no_secret_is_in_any_output_log_or_plain_state(keys: StackAtWork, place:
 
 
 def readable(homes: Path) -> list[Path]:
-    """List the files that a run leaves for others to read: logs, backend, working copies; not the emulator's own state."""
+    """List the files that a run leaves behind for people: logs, backend, working copies; not the emulator's state."""
     places = (homes / "emulator" / "logs", homes / "stacks")
     return [path for top in places for path in top.rglob("*") if path.is_file() and path.stat().st_size < 50_000_000]
 
