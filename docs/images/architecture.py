@@ -21,29 +21,26 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Box:
-    """A rounded box with a title and lines of text; coordinates in pixels from the top left corner."""
+    """A rounded box with a title and lines of text; its frame is x, y, width, height in pixels."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    frame: tuple[int, int, int, int]
     title: str
     lines: tuple[str, ...] = ()
-    fill: str = "#ffffff"
-    stroke: str = "#9aa5b1"
+    colours: tuple[str, str] = ("#ffffff", "#9aa5b1")
 
     def svg(self) -> str:
         """Return the box as SVG elements."""
-        frame = (
-            f'<rect x="{self.x}" y="{self.y}" width="{self.width}" height="{self.height}" rx="8" '
-            f'fill="{self.fill}" stroke="{self.stroke}" stroke-width="1.4"/>'
+        (x, y, width, height), (fill, stroke) = self.frame, self.colours
+        rectangle = (
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" '
+            f'fill="{fill}" stroke="{stroke}" stroke-width="1.4"/>'
         )
-        texts = [f'<text class="title" x="{self.x + 14}" y="{self.y + 26}">{escape(self.title)}</text>']
+        texts = [f'<text class="title" x="{x + 14}" y="{y + 26}">{escape(self.title)}</text>']
         texts += [
-            f'<text class="line" x="{self.x + 14}" y="{self.y + 48 + 19 * i}">{escape(line)}</text>'
+            f'<text class="line" x="{x + 14}" y="{y + 48 + 19 * i}">{escape(line)}</text>'
             for i, line in enumerate(self.lines)
         ]
-        return "\n".join([frame, *texts])
+        return "\n".join([rectangle, *texts])
 
 
 def arrow(x1: int, y1: int, x2: int, y2: int, label: str, label_x: int, label_y: int) -> str:
@@ -54,18 +51,65 @@ def arrow(x1: int, y1: int, x2: int, y2: int, label: str, label_x: int, label_y:
     )
 
 
+CONFIG, PROGRAM, AZURE, DATABASE = (
+    ("#f0f4f8", "#9aa5b1"),
+    ("#e3f8ff", "#2bb0ed"),
+    ("#fff8e6", "#f0b429"),
+    ("#f3f0ff", "#8662c7"),
+)
 BOXES = (
-    Box(20, 30, 230, 128, "Pulumi.<stack>.yaml", ("server, parameters,", "extensions, deployments,", "one entry a vectorized table", ""), "#f0f4f8"),
-    Box(300, 30, 250, 128, "The Pulumi program", ("StackSettings checks everything", "components/ create resources", "components/dynamic/ go on", "inside the database"), "#e3f8ff", "#2bb0ed"),
-    Box(300, 222, 250, 110, "database/", ("psycopg, no Pulumi", "extensions, azure_ai settings,", "migrations, jobs"), "#e3f8ff", "#2bb0ed"),
-    Box(620, 30, 480, 128, "Azure Resource Manager", (
-        "flexible server, parameters (azure.extensions merged), administrators", "Azure OpenAI account and deployments, Language account",
-        "role assignments for the server's identity", "on this machine: emulator/arm and emulator/providers"), "#fff8e6", "#f0b429"),
-    Box(620, 222, 480, 226, "PostgreSQL", ("on this machine: emulator/postgres, behind a TLS gateway",), "#f3f0ff", "#8662c7"),
-    Box(640, 282, 210, 150, "your tables", ("row changes -> trigger", "-> change -> item", "", "vectors in a column", "or in a side table")),
-    Box(872, 282, 210, 150, "schema vectorize", ("jobs, items, leases", "worker: claim, embed, settle", "status, failures", "search")),
-    Box(620, 500, 480, 80, "Azure OpenAI and Language", ("on this machine: emulator/ai",), "#fff8e6", "#f0b429"),
-    Box(20, 222, 230, 110, "You", ("pulumi preview: the diff, with", "rows, tokens and cost", "pulumi up: progress, summary"), "#f0f4f8"),
+    Box(
+        (20, 30, 230, 128),
+        "Pulumi.<stack>.yaml",
+        ("server, parameters,", "extensions, deployments,", "one entry a vectorized table"),
+        CONFIG,
+    ),
+    Box(
+        (300, 30, 250, 128),
+        "The Pulumi program",
+        (
+            "StackSettings checks everything",
+            "components/ create resources",
+            "components/dynamic/ go on",
+            "inside the database",
+        ),
+        PROGRAM,
+    ),
+    Box(
+        (300, 222, 250, 110),
+        "database/",
+        ("psycopg, no Pulumi", "extensions, azure_ai settings,", "migrations, jobs"),
+        PROGRAM,
+    ),
+    Box(
+        (620, 30, 480, 128),
+        "Azure Resource Manager",
+        (
+            "flexible server, parameters (azure.extensions merged), administrators",
+            "Azure OpenAI account and deployments, Language account",
+            "role assignments for the server's identity",
+            "on this machine: emulator/arm and emulator/providers",
+        ),
+        AZURE,
+    ),
+    Box((620, 222, 480, 226), "PostgreSQL", ("on this machine: emulator/postgres, behind a TLS gateway",), DATABASE),
+    Box(
+        (640, 282, 210, 150),
+        "your tables",
+        ("row changes -> trigger", "-> change -> item", "", "vectors in a column", "or in a side table"),
+    ),
+    Box(
+        (872, 282, 210, 150),
+        "schema vectorize",
+        ("jobs, items, leases", "worker: claim, embed, settle", "status, failures", "search"),
+    ),
+    Box((620, 500, 480, 80), "Azure OpenAI and Language", ("on this machine: emulator/ai",), AZURE),
+    Box(
+        (20, 222, 230, 110),
+        "You",
+        ("pulumi preview: the diff, with", "rows, tokens and cost", "pulumi up: progress, summary"),
+        CONFIG,
+    ),
 )
 ARROWS = (
     arrow(250, 94, 300, 94, "", 0, 0),
@@ -82,8 +126,9 @@ def draw() -> str:
     """Return the whole picture as an SVG document."""
     body = "\n".join([*(box.svg() for box in BOXES), *ARROWS])
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">\n'
-        "<title>What one pulumi up makes: config, program, Azure resources, and the database that embeds its own rows</title>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img">\n'
+        "<title>What one pulumi up makes: the program, Azure's resources, a database that embeds its rows</title>\n"
         f"<style>{STYLE}</style>\n"
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M 0 0 L 10 5 L 0 10 z" fill="#52606d"/></marker></defs>\n'

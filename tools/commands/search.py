@@ -55,9 +55,10 @@ def _ask(connection: psycopg.Connection[Any], job: str, query: str, limit: int) 
 
 def _show(rows: list[dict[str, Any]], tables: dict[str, str]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from tools.display import console
 
     if not rows:
         print("Nothing found: no row has a vector yet. See: make status")
@@ -73,4 +74,4 @@ def _show(rows: list[dict[str, Any]], tables: dict[str, str]) -> None:
         text = " ".join(str(row["content"] or "").split())
         short = text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
         table.add_row(f"{row['distance']:.4f}", tables.get(row["job"], ""), shown, Text(short))
-    Console(highlight=False).print(table)
+    console().print(table)

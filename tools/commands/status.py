@@ -81,9 +81,9 @@ def _plain(job: Any) -> dict[str, Any]:
 
 def show(found: dict[str, Any]) -> None:
     """Print the page."""
-    from rich.console import Console
+    from tools import display
 
-    console = Console(highlight=False)
+    console = display.console()
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["kinds"].items())
     console.print(f"[bold]{found['stack']}[/bold]: {found['resources']} resources ({kinds or 'none'})", soft_wrap=True)
     if found["server"]:

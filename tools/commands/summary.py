@@ -34,9 +34,9 @@ def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
 
 def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
     """Print the page."""
-    from rich.console import Console
+    from tools import display
 
-    console = Console(highlight=False)
+    console = display.console()
     changed = ", ".join(f"{count} {operation}" for operation, count in facts["changed"].items()) or "nothing changed"
     console.print(f"\n[bold]{facts['stack']}[/bold]: {facts['resources']} resources ({changed})", soft_wrap=True)
     if facts["server"]:
@@ -67,8 +67,8 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("job", "table", "state"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("embedded", "of", "pending", "quarantined", "tokens", "cost (USD)"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("embedded", "pending", "failed", "tokens", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, job in sorted(jobs.items()):
         cost = job.get("costUsd")
@@ -76,7 +76,8 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
             name,
             str(job.get("table") or ""),
             str(job.get("state") or "not known"),
-            *(number(job.get(key)) for key in ("embedded", "rows", "pending", "quarantined", "tokens")),
+            f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
+            *(number(job.get(key)) for key in ("pending", "quarantined", "tokens")),
             "" if cost is None else f"{float(cost):.4f}",
         )
     return table
