@@ -68,10 +68,11 @@ DECLARE
     me text := pg_catalog.current_setting('role');
     statement text;
     statements text[];
+    triggers text[];
 BEGIN
     changes := '{}';
     SELECT * INTO old FROM vectorize.job WHERE name = spec ->> 'name';
-    j := vectorize.record_job(spec);
+    j := vectorize.record_job(spec, (spec ->> 'table')::regclass);
     CALL vectorize.open_schema(j, owner);
     statements := ARRAY(SELECT vectorize.target_statements(j));
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
@@ -80,14 +81,15 @@ BEGIN
     END LOOP;
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
     j := vectorize.record_target(j.id);
-    statements := ARRAY(SELECT vectorize.access_statements(j)) || ARRAY(SELECT vectorize.trigger_statements(j));
+    triggers := ARRAY(SELECT vectorize.trigger_statements(j));
+    statements := ARRAY(SELECT vectorize.access_statements(j)) || triggers;
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
     FOREACH statement IN ARRAY statements LOOP
         EXECUTE statement;
     END LOOP;
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
     CALL vectorize.close_schema(j, owner);
-    changes := vectorize.finish_job(j.id, old);
+    changes := vectorize.finish_job(j.id, old, pg_catalog.cardinality(triggers) > 0);
 END
 $$;
 

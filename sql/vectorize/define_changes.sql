@@ -2,7 +2,7 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
-CREATE OR REPLACE FUNCTION vectorize.finish_job(job_id integer, old vectorize.job) RETURNS text[]
+CREATE OR REPLACE FUNCTION vectorize.finish_job(job_id integer, old vectorize.job, new_triggers boolean) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job;
@@ -12,7 +12,7 @@ BEGIN
     now_facts := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
     UPDATE vectorize.job SET facts = now_facts WHERE id = job_id AND facts <> now_facts;
     -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed.
-    IF old.id = j.id AND (old.state IN ('removed', 'stopped') OR old.facts <> now_facts OR old.fingerprint <> j.fingerprint) THEN
+    IF old.id = j.id AND (old.state IN ('removed', 'stopped') OR old.facts <> now_facts OR new_triggers OR old.fingerprint <> j.fingerprint) THEN
         PERFORM vectorize.restart_sweep(j.id);
     END IF;
     RETURN vectorize.describe_changes(old, j);

@@ -2,25 +2,25 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Writes the job's row, and makes its tables and trigger functions.
-CREATE OR REPLACE FUNCTION vectorize.record_job(spec jsonb) RETURNS vectorize.job
+-- Writes the job's row, and makes its tables and trigger functions. The table comes as an oid: the engine's owner may not be
+-- able to look a name up in the schema of the source.
+CREATE OR REPLACE FUNCTION vectorize.record_job(spec jsonb, source_table regclass) RETURNS vectorize.job
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s jsonb := vectorize.spec_defaults() || jsonb_strip_nulls(spec);
-    source regclass := (s ->> 'table')::regclass;
-    key text[] := vectorize.source_key(source, ARRAY(SELECT jsonb_array_elements_text(s -> 'key')));
-    types text[] := vectorize.key_types(source, key);
+    key text[] := vectorize.source_key(source_table, ARRAY(SELECT jsonb_array_elements_text(s -> 'key')));
+    types text[] := vectorize.key_types(source_table, key);
     j vectorize.job;
 BEGIN
     -- A removed job of this name comes back with its receipts, unless it was another table's or another shape's.
     SELECT * INTO j FROM vectorize.job AS o WHERE o.name = s ->> 'name' AND o.state = 'removed';
     IF FOUND AND (j.source, j.key_types, j.target, j.target_column, j.type, j.dimensions)
-        IS DISTINCT FROM (source, types, s ->> 'target', s ->> 'column', s ->> 'type', (s ->> 'dimensions')::int) THEN
+        IS DISTINCT FROM (source_table, types, s ->> 'target', s ->> 'column', s ->> 'type', (s ->> 'dimensions')::int) THEN
         PERFORM vectorize.forget(j.id);
     END IF;
     INSERT INTO vectorize.job AS o (name, source, key_columns, key_types, key_operators, template, target, target_column, type, dimensions,
         distance, index_method, index_options, index_coverage, deployment, batch_size, fingerprint, facts, state)
-    VALUES (s ->> 'name', source, key, types, vectorize.key_operators(source, key), s ->> 'template', s ->> 'target', s ->> 'column', s ->> 'type',
+    VALUES (s ->> 'name', source_table, key, types, vectorize.key_operators(source_table, key), s ->> 'template', s ->> 'target', s ->> 'column', s ->> 'type',
         (s ->> 'dimensions')::int, s ->> 'distance', s ->> 'index', s -> 'index_options', (s ->> 'index_coverage')::real, s ->> 'deployment',
         (s ->> 'batch_size')::int, vectorize.fingerprint(s ->> 'deployment', (s ->> 'dimensions')::int, s ->> 'template', 1), '{}', coalesce(s ->> 'state', 'active'))
     ON CONFLICT (name) DO UPDATE SET key_columns = excluded.key_columns, template = excluded.template, distance = excluded.distance,
@@ -32,9 +32,9 @@ BEGIN
     RETURNING * INTO j;
     INSERT INTO vectorize.counter (job) VALUES (j.id) ON CONFLICT DO NOTHING;
     IF to_regclass('vectorize_jobs.item_' || j.id) IS NULL THEN
-        CALL vectorize.generate_tables(j.id, vectorize.key_definitions(source, key));
+        CALL vectorize.generate_tables(j.id, vectorize.key_definitions(source_table, key));
     END IF;
-    CALL vectorize.generate_sync(j.id, source, key, types, j.template);
+    CALL vectorize.generate_sync(j.id, source_table, key, types, j.template);
     RETURN j;
 END
 $$;
@@ -83,7 +83,7 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = j.source AND attname = j.target_column AND NOT attisdropped) THEN
             RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, vectors);
         END IF;
-    ELSIF to_regclass(target) IS NULL THEN
+    ELSIF vectorize.side_table(j.source, j.target_column) IS NULL THEN
         RETURN NEXT format('CREATE TABLE %s (%s, %I %s NOT NULL, PRIMARY KEY (%s))', target,
             (SELECT string_agg(format('%I %s', c, d), ', ' ORDER BY ord)
              FROM unnest(j.key_columns, vectorize.key_definitions(j.source, j.key_columns)) WITH ORDINALITY AS x (c, d, ord)),
@@ -95,7 +95,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.record_target(job_id integer) RETURNS vectorize.job
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE vectorize.job SET target_table = CASE target WHEN 'column' THEN source
-        ELSE to_regclass(vectorize.target_table_name(source, target_column)) END
+        ELSE vectorize.side_table(source, target_column) END
     WHERE id = job_id RETURNING *
 $$;
 

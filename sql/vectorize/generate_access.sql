@@ -15,6 +15,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{unnested}', vectorize.key_list(cardinality(j.key_columns), 'pg_catalog.unnest(vectorize_a%s)')),
         ('{a}', vectorize.key_list(cardinality(j.key_columns), 'vectorize_a%s')),
         ('{k}', vectorize.key_list(cardinality(j.key_columns), 'k%s')),
+        -- Without the domain, if it is one: what a function returns has the type that it declares.
+        ('{values}', (SELECT string_agg(format('CAST(s.%I AS %s)', c, t), ', ' ORDER BY ord) FROM unnest(j.key_columns, j.key_types) WITH ORDINALITY AS x (c, t, ord))),
         ('{s}', (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{names}', (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
@@ -48,18 +50,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         END$x$),
         ('scan', after || ', vectorize_most integer, vectorize_texts boolean', format('TABLE (%s, content text, stored boolean)', keys), $x$BEGIN
             IF vectorize_a1 IS NULL THEN
-                RETURN QUERY SELECT {s}, CASE WHEN vectorize_texts THEN {text} END, CASE WHEN vectorize_texts THEN {stored} END
+                RETURN QUERY SELECT {values}, CASE WHEN vectorize_texts THEN {text} END, CASE WHEN vectorize_texts THEN {stored} END
                     FROM {source} AS s ORDER BY {s} LIMIT vectorize_most;
             ELSE
-                RETURN QUERY SELECT {s}, CASE WHEN vectorize_texts THEN {text} END, CASE WHEN vectorize_texts THEN {stored} END
+                RETURN QUERY SELECT {values}, CASE WHEN vectorize_texts THEN {text} END, CASE WHEN vectorize_texts THEN {stored} END
                     FROM {source} AS s WHERE ({s}) > ({a}) ORDER BY {s} LIMIT vectorize_most;
             END IF;
         END$x$),
         ('sample', 'vectorize_percent real', format('TABLE (%s, content text, stored boolean)', keys), $x$BEGIN
             IF vectorize_percent >= 100 THEN
-                RETURN QUERY SELECT {s}, {text}, {stored} FROM {source} AS s;
+                RETURN QUERY SELECT {values}, {text}, {stored} FROM {source} AS s;
             ELSE
-                RETURN QUERY SELECT {s}, {text}, {stored} FROM {source} AS s TABLESAMPLE SYSTEM (vectorize_percent);
+                RETURN QUERY SELECT {values}, {text}, {stored} FROM {source} AS s TABLESAMPLE SYSTEM (vectorize_percent);
             END IF;
         END$x$),
         ('lock', arrays, 'TABLE (ord bigint, content text, stored boolean)', CASE j.target WHEN 'column' THEN $x$BEGIN

@@ -38,7 +38,7 @@ BEGIN
     FOR choice IN
         SELECT * FROM (VALUES ('dimensions', 1, 16000), ('batch_size', 1, 2048)) AS c (name, low, high)
     LOOP
-        IF full_spec ->> choice.name !~ '^\d{1,9}$' OR (full_spec ->> choice.name)::int NOT BETWEEN choice.low AND choice.high THEN
+        IF (full_spec ->> choice.name ~ '^\d{1,9}$') IS NOT TRUE OR (full_spec ->> choice.name)::int NOT BETWEEN choice.low AND choice.high THEN
             RETURN NEXT format('%s: %s is not a whole number from %s to %s', choice.name, full_spec -> choice.name, choice.low, choice.high);
         END IF;
     END LOOP;

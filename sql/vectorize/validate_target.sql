@@ -41,8 +41,8 @@ BEGIN
         IF partitioned AND spec ->> 'index' <> 'none' THEN
             RETURN NEXT format('index: %s is partitioned, and no index is built concurrently on a partitioned table: use target table, or no index', source_name);
         END IF;
-    ELSIF NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = to_regclass(side_table))
-        AND to_regclass(side_table) IS NOT NULL
+    ELSIF NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = vectorize.side_table(source_table, spec ->> 'column'))
+        AND vectorize.side_table(source_table, spec ->> 'column') IS NOT NULL
     THEN
         RETURN NEXT format('column: the table %s for the vectors is there already and belongs to no job of this name; choose another column', side_table);
     END IF;
@@ -62,6 +62,13 @@ CREATE OR REPLACE FUNCTION vectorize.target_table_name(source oid, column_name t
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('%I.%I', n.nspname, left(c.relname, 62 - least(length(column_name), 30)) || '_' || left(column_name, 30))
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = source
+$$;
+
+-- The table of that name, where there is one.
+CREATE OR REPLACE FUNCTION vectorize.side_table(source oid, column_name text) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.oid FROM pg_class AS t JOIN pg_class AS c ON c.relnamespace = t.relnamespace
+    WHERE c.oid = source AND vectorize.table_name(t.oid) = vectorize.target_table_name(source, column_name)
 $$;
 
 -- What a job that is there may not become in place, because its vectors would mix or its queue would not fit.

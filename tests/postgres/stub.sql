@@ -1,0 +1,64 @@
+-- The stand-in for the network: azure_openai.create_embeddings with its real signatures, vectors that depend on the text, faults
+-- on demand, and a log of what was sent that no rollback takes back.
+CREATE SCHEMA azure_openai;
+GRANT USAGE ON SCHEMA azure_openai TO PUBLIC;
+CREATE SEQUENCE azure_openai.call;
+
+-- A fault holds for the calls up to `last_call` that have an input LIKE `pattern`. Kinds: error (with `message`), short (a vector
+-- too few), wide (a dimension too many), nan. `latency` counts for every call.
+CREATE TABLE azure_openai.fault (pattern text DEFAULT '%', kind text NOT NULL, message text, last_call bigint);
+CREATE TABLE azure_openai.setting (log_folder text, latency float8 DEFAULT 0);
+
+CREATE FUNCTION azure_openai.vector_of(input text, dimensions integer) RETURNS real[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg((('x' || substr(md5(i || input), 1, 4))::bit(16)::int / 65536.0 - 0.5)::real ORDER BY i) FROM generate_series(1, dimensions) AS i
+$$;
+
+-- One file a call: a rolled-back table would forget what was paid for.
+CREATE FUNCTION azure_openai.log(inputs text[], number bigint, answer text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('COPY (SELECT md5(i) FROM unnest(%L::text[]) AS i) TO %L', inputs,
+        (SELECT log_folder FROM azure_openai.setting) || '/' || answer || '-' || number);
+END
+$$;
+
+CREATE FUNCTION azure_openai.answer(inputs text[], dimensions integer) RETURNS TABLE (embedding real[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    number bigint := nextval('azure_openai.call');
+    delay float8 := (SELECT latency FROM azure_openai.setting);
+    f azure_openai.fault;
+BEGIN
+    IF EXISTS (SELECT FROM unnest(inputs) AS i WHERE i = '') THEN
+        RAISE EXCEPTION 'azure_openai.create_embeddings: 400: ''$.input'' is invalid.' USING ERRCODE = 'XX000';
+    END IF;
+    SELECT * INTO f FROM azure_openai.fault AS o
+    WHERE (o.last_call IS NULL OR number <= o.last_call) AND EXISTS (SELECT FROM unnest(inputs) AS i WHERE i LIKE o.pattern) LIMIT 1;
+    PERFORM azure_openai.log(inputs, number, CASE f.kind WHEN 'error' THEN 'refused' ELSE 'paid' END);
+    IF delay > 0 THEN
+        PERFORM pg_sleep(delay);
+    END IF;
+    IF f.kind = 'error' THEN
+        RAISE EXCEPTION '%', f.message USING ERRCODE = 'XX000';
+    END IF;
+    RETURN QUERY
+        SELECT CASE WHEN f.kind = 'nan' AND i LIKE f.pattern THEN array_fill('NaN'::real, ARRAY[dimensions])
+                    ELSE azure_openai.vector_of(i, dimensions + CASE f.kind WHEN 'wide' THEN 1 ELSE 0 END) END
+        FROM unnest(inputs) WITH ORDINALITY AS x (i, ord)
+        WHERE f.kind IS DISTINCT FROM 'short' OR ord > 1 ORDER BY ord;
+END
+$$;
+
+CREATE FUNCTION azure_openai.create_embeddings(deployment_name text, input text, dimensions integer DEFAULT NULL,
+    timeout_ms integer DEFAULT 3600000, throw_on_error boolean DEFAULT true, max_attempts integer DEFAULT 1, retry_delay_ms integer DEFAULT 1000)
+RETURNS real[] LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT embedding FROM azure_openai.answer(ARRAY[input], coalesce(dimensions, 1536))
+$$;
+
+CREATE FUNCTION azure_openai.create_embeddings(deployment_name text, input text[], batch_size integer DEFAULT 100, dimensions integer DEFAULT NULL,
+    timeout_ms integer DEFAULT 3600000, throw_on_error boolean DEFAULT true, max_attempts integer DEFAULT 1, retry_delay_ms integer DEFAULT 1000)
+RETURNS TABLE (embedding real[]) LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT embedding FROM azure_openai.answer(input, coalesce(dimensions, 1536))
+$$;

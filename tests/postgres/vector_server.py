@@ -1,0 +1,205 @@
+"""A real PostgreSQL with pgvector, the engine installed by an ordinary administrator, and a stub for the network call."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from database import migrations
+from emulator.postgres.backend import Services
+from emulator.postgres.embedded import EmbeddedBackend
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SUPERUSER = "azuresu"
+ADMINISTRATOR = "deployer"
+DIMENSIONS = 8
+STUB = Path(__file__).with_name("stub.sql")
+
+
+def _quiet(line: str) -> None:
+    """Say nothing: the progress of migrations is not what these tests are about."""
+
+
+class VectorServer:
+    """One server for a session of tests; each test gets a database made from a template."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self._home = Path(tempfile.mkdtemp(prefix="postgres-genai-tests-"))
+        services = Services("127.0.0.1:9", "127.0.0.1:9", self._home / "ca.pem")
+        self._backend = EmbeddedBackend(self._home, services)
+        self._made = 0
+        asyncio.run(self._backend.create_server("tests", version, None, "no identity"))
+        asyncio.run(self._backend.add_administrator("tests", ADMINISTRATOR))
+        with self.connect("postgres", SUPERUSER) as conn:
+            conn.execute("CREATE ROLE application LOGIN")
+        self._make_database("template_engine", "template1")
+        with self.connect("template_engine", SUPERUSER) as conn:
+            conn.execute("CREATE EXTENSION vector")
+            conn.execute(STUB.read_bytes())
+        with self.connect("template_engine") as conn:
+            for folder in ("vectorize", "search"):
+                migrations.apply(conn, folder, say=_quiet)
+
+    def connect(self, database: str, user: str = ADMINISTRATOR, **options: Any) -> Connection:
+        folder, port = self._backend.address("tests")
+        return psycopg.connect(
+            host=str(folder), hostaddr="", port=port, user=user, dbname=database, autocommit=True, **options
+        )
+
+    def _make_database(self, name: str, template: str) -> None:
+        with self.connect("postgres", SUPERUSER) as conn:
+            conn.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER azure_pg_admin").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+    def new_database(self) -> VectorDatabase:
+        self._made += 1
+        name = f"t{self._made}"
+        self._make_database(name, "template_engine")
+        return VectorDatabase(self, name)
+
+    def drop(self, name: str) -> None:
+        with self.connect("postgres", SUPERUSER) as conn:
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def stop(self) -> None:
+        asyncio.run(self._backend.delete("tests"))
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class VectorDatabase:
+    """One test's database: a connection as administrator, jobs, faults, and what the network saw."""
+
+    def __init__(self, server: VectorServer, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.logs = Path(tempfile.mkdtemp(prefix="postgres-genai-calls-", dir="/tmp"))
+        self.logs.chmod(0o777)  # PostgreSQL runs as another user where the tests run as root
+        with self.connect(SUPERUSER) as conn:
+            conn.execute("INSERT INTO azure_openai.setting (log_folder) VALUES (%s)", [str(self.logs)])
+        self.conn = self.connect()
+        self.notices: list[str] = []
+        self.conn.add_notice_handler(lambda diagnostic: self.notices.append(diagnostic.message_primary or ""))
+        self.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 350000, 2100, 0.02)")
+
+    def close(self) -> None:
+        self.conn.close()
+        self.server.drop(self.name)
+        shutil.rmtree(self.logs)
+
+    def connect(self, user: str = ADMINISTRATOR, **options: Any) -> Connection:
+        return self.server.connect(self.name, user, **options)
+
+    def execute(self, statement: str, parameters: list[Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self.conn.execute(statement.encode(), parameters)
+
+    def rows(self, statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.execute(statement, parameters).fetchall()
+
+    def value(self, statement: str, parameters: list[Any] | None = None) -> Any:
+        row = self.execute(statement, parameters).fetchone()
+        assert row is not None
+        return row[0]
+
+    # Jobs
+
+    def define(self, table: str = "public.docs", template: str = "{body}", **spec: Any) -> str:
+        """Define a job, `docs` unless named, and return its name."""
+        full = {"name": "docs", "table": table, "template": template, "deployment": "embedding", "dimensions": DIMENSIONS}
+        self.execute("CALL vectorize.define(%s)", [Jsonb(full | spec)])
+        return str(spec.get("name", "docs"))
+
+    def make_docs(self, rows: int = 0, **spec: Any) -> None:
+        """Make the table `docs` with this many rows, and a job on it."""
+        self.execute("CREATE TABLE public.docs (id bigint PRIMARY KEY, body text, n integer NOT NULL DEFAULT 0)")
+        self.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
+        self.define(**spec)
+
+    def work(self, seconds: float = 60, job: str | None = None) -> dict[str, int]:
+        report: dict[str, int] = self.value("CALL vectorize.work(%s, %s)", [job, seconds])
+        return report
+
+    def work_together(self, workers: int, seconds: float = 60) -> None:
+        """Run several workers, each on a connection of its own, until nothing is ready."""
+
+        def one(number: int) -> None:
+            with self.connect() as conn:
+                conn.execute("CALL vectorize.work(NULL, %s)", [seconds])
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, range(workers)))
+
+    def status(self, job: str = "docs") -> dict[str, Any]:
+        cursor = self.execute("SELECT * FROM vectorize.status WHERE name = %s", [job])
+        row = cursor.fetchone()
+        assert row is not None and cursor.description is not None
+        return dict(zip([column.name for column in cursor.description], row, strict=True))
+
+    # The network
+
+    def fault(self, kind: str, message: str | None = None, pattern: str = "%", calls: int | None = None) -> None:
+        """Make calls with an input LIKE `pattern` go wrong: the next `calls` of them, or all."""
+        with self.connect(SUPERUSER) as conn:
+            conn.execute(
+                "INSERT INTO azure_openai.fault SELECT %s, %s, %s, last_value - (NOT is_called)::int + %s FROM azure_openai.call",
+                [pattern, kind, message, calls],
+            )
+
+    def mend(self, latency: float = 0) -> None:
+        """End all faults; `latency` is what every call takes from now on, in seconds."""
+        with self.connect(SUPERUSER) as conn:
+            conn.execute("DELETE FROM azure_openai.fault")
+            conn.execute("UPDATE azure_openai.setting SET latency = %s", [latency])
+
+    def calls(self, answer: str = "paid") -> int:
+        """Return how many calls were paid, or refused."""
+        return len(list(self.logs.glob(f"{answer}-*")))
+
+    def paid(self) -> Counter[str]:
+        """Return how often each text was paid for, by its MD5."""
+        return Counter(line for path in self.logs.glob("paid-*") for line in path.read_text().split())
+
+    # The promise
+
+    def wrong(self, table: str = "docs", text: str = "body", column: str = "embedding") -> list[tuple[Any, ...]]:
+        """Return the rows whose vector is not that of their present text (none where the text is blank)."""
+        return self.rows(
+            f"SELECT * FROM (SELECT id, {text} AS body, {column}::real[] AS has, CASE WHEN {text} ~ '\\S' THEN "
+            f"azure_openai.vector_of({text}, {DIMENSIONS})::public.vector::real[] END AS needs FROM {table}) AS x "
+            "WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
+        )
+
+    def wrong_in_table(self) -> list[tuple[Any, ...]]:
+        """The same for a job on `docs` with a table target of type vector; orphans count too."""
+        return self.rows(
+            "SELECT * FROM (SELECT coalesce(d.id, e.id) AS id, d.body, e.embedding::real[] AS has, CASE WHEN d.body ~ '\\S' THEN "
+            f"azure_openai.vector_of(d.body, {DIMENSIONS})::public.vector::real[] END AS needs "
+            "FROM docs AS d FULL JOIN docs_embedding AS e ON e.id = d.id) AS x WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
+        )
+
+
+def digest(text: str) -> str:
+    """Return a text as the log of calls names it."""
+    return md5(text.encode()).hexdigest()
+
+
+def in_threads(*functions: Callable[[], None]) -> None:
+    """Run functions side by side and raise the first error that one of them had."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        for future in [pool.submit(function) for function in functions]:
+            future.result()
