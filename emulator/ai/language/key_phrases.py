@@ -27,7 +27,9 @@ def extract(text: str) -> list[str]:
         if token[0].isalnum() and token.lower() not in _STOPWORDS:
             run.append(token)
             continue
-        if 1 <= len(run) <= _MAX_WORDS and any(any(letter.isalpha() for letter in word) for word in run):
+        # Of a longer run the end is kept, since in English the noun comes last.
+        run = run[-_MAX_WORDS:]
+        if any(letter.isalpha() for word in run for letter in word):
             phrase = " ".join(run)
             if len(phrase) > 2:
                 phrases.setdefault(phrase.lower(), phrase)
