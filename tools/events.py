@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 # The engine's names for what it does, without those that only look.
 CHANGING = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced")
+
+
+def is_real(resource: dict[str, Any]) -> bool:
+    """Tell whether a resource of the state or the log stands for something outside the engine."""
+    return bool(resource.get("custom")) and not str(resource.get("type", "")).startswith("pulumi:")
 
 
 @dataclass
@@ -21,6 +27,7 @@ class Change:
         kind: the resource's type token.
         name: the resource's name in the program.
         inputs: what the program asked for; secrets are masked by the engine.
+        real: whether it is a resource of its own, not a component, which only groups others.
         started, ended: seconds since the epoch, whole ones, as the engine's log has them.
     """
 
@@ -28,6 +35,7 @@ class Change:
     kind: str
     name: str
     inputs: dict[str, Any]
+    real: bool
     started: int
     ended: int
 
@@ -42,7 +50,6 @@ class Events:
     """What one run of the engine reported."""
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -51,15 +58,24 @@ class Events:
             data = started["metadata"]
             new = data.get("new") or data.get("old") or {}
             self.changes[data["op"], data["urn"]] = Change(
-                data["op"], data["type"], data["urn"].rpartition("::")[2], new.get("inputs") or {}, now, now
+                data["op"],
+                data["type"],
+                data["urn"].rpartition("::")[2],
+                new.get("inputs") or {},
+                is_real(new),
+                now,
+                now,
             )
         elif ended := event.get("resOutputsEvent"):
             data = ended["metadata"]
             change = self.changes.get((data["op"], data["urn"]))
             if change:
                 change.ended = now
-        elif summary := event.get("summaryEvent"):
-            self.counts = dict(summary.get("resourceChanges") or {})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many resources of their own each operation touched."""
+        return dict(Counter(change.operation for change in self.changes.values() if change.real))
 
     def of_kind(self, suffix: str) -> list[Change]:
         """Return the resources whose type token ends so."""

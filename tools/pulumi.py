@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools import locks, target
 from tools.engine import find as engines
-from tools.events import EventPipe, Events
+from tools.events import EventPipe, Events, is_real
 from tools.failure import Failure
 from tools.places import ROOT
 from tools.stack import LocalStack, read_config
@@ -90,9 +90,9 @@ class Pulumi:
         return self._json("stack", "export", *(["--show-secrets"] if show_secrets else []))
 
     def resources(self) -> list[dict[str, Any]]:
-        """Return the resources in the state, without the stack itself and its providers."""
+        """Return the resources in the state, without components, the stack itself and its providers."""
         found: list[dict[str, Any]] = (self.state().get("deployment") or {}).get("resources") or []
-        return [item for item in found if not str(item.get("type", "")).startswith("pulumi:")]
+        return [item for item in found if is_real(item)]
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command = [str(self.engine.pulumi), *arguments, "--stack", self.name, "--non-interactive"]

@@ -56,11 +56,11 @@ def retained(resources: list[dict[str, Any]]) -> list[str]:
 
 def down() -> None:
     """Stop the emulator."""
-    if not emulator_home().exists():
+    if targets.emulator_environment() is None:
         print("The emulator is not running.")
         return
     targets.stop_emulator()
-    print("The emulator is stopped; its state stays in .emulator. `make up` starts it again.")
+    print("The emulator is stopped; its state stays. `make up` starts it again.")
 
 
 def clean() -> None:

@@ -55,7 +55,9 @@ def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
 
 def slowest(events: Events) -> str:
     """Name the resources that took longest, where any took a second."""
-    done = [change for change in events.changes.values() if change.operation in CHANGING and change.seconds]
+    done = [
+        change for change in events.changes.values() if change.real and change.operation in CHANGING and change.seconds
+    ]
     done.sort(key=lambda change: change.seconds, reverse=True)
     return ", ".join(f"{change.name} {change.seconds} s" for change in done[:SLOWEST])
 
@@ -76,11 +78,17 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
             name,
             str(job.get("table") or ""),
             str(job.get("state") or "not known"),
-            f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
+            _embedded(job),
             *(number(job.get(key)) for key in ("pending", "quarantined", "tokens")),
             "" if cost is None else f"{float(cost):.4f}",
         )
     return table
+
+
+def _embedded(job: dict[str, Any]) -> str:
+    empty = number(job.get("empty"))
+    text = f"{number(job.get('embedded'))} of {number(job.get('rows'))}"
+    return f"{text} ({empty} empty)" if empty not in ("", "0") else text
 
 
 def number(value: object) -> str:
