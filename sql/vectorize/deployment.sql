@@ -40,7 +40,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SET failures_in_a_row = failures_in_a_row + 1,
         not_before = greatest(not_before, clock_timestamp() + make_interval(secs =>
             -- Half to the whole of 1, 2, 4 ... 60 s, so that workers of many machines do not come back together.
-            coalesce(least(retry_after_seconds, 600), least(60, power(2, least(failures_in_a_row, 6))) * (0.5 + random() / 2))))
+            least(600, coalesce(retry_after_seconds, least(60, power(2, least(failures_in_a_row, 6))) * (0.5 + random() / 2)))))
     WHERE name = deployment_name
     RETURNING not_before
 $$;
