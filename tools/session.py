@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PASSWORD_TYPE = "random:index/randomPassword:RandomPassword"  # noqa: S105 - a type token
+SIGNS_IN = "pulumi-python:dynamic/postgresql:"  # type tokens of the resources inside the database
 
 
 def specification(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: int = 15) -> ConnectionSpec:
@@ -116,12 +116,12 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
 
 
 def _password(pulumi: Pulumi) -> str:
-    """Read the generated password from the stack's state; it is never an output."""
+    """Read the password from the inputs of a resource that signs in with it; it is never an output."""
     deployment = pulumi.state(show_secrets=True).get("deployment") or {}
     for resource in deployment.get("resources") or []:
-        if resource.get("type") == PASSWORD_TYPE:
-            value = resource.get("outputs", {}).get("result")
-            if isinstance(value, dict):
-                return str(json.loads(value.get("plaintext", '""')))
-            return str(value)
-    raise Failure(f"The state of the stack {pulumi.name} holds no database password.")
+        secret = (resource.get("inputs") or {}).get("password")
+        if str(resource.get("type")).startswith(SIGNS_IN) and secret:
+            return str(json.loads(secret["plaintext"]) if isinstance(secret, dict) else secret)
+    raise Failure(
+        f"The state of the stack {pulumi.name} holds no password.", f"Bring it up: make up STACK={pulumi.name}"
+    )
