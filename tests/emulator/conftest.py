@@ -13,6 +13,7 @@ import requests
 from azure.identity import DefaultAzureCredential
 
 from tests.emulator.arm_daemon import ArmDaemon
+from tests.emulator.gateway_site import Site, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,3 +100,20 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmDaemon]:
     with ArmDaemon(tmp_path_factory.mktemp("arm")) as daemon:
         daemon.group()
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One server behind a gateway of its own."""
+    site = Site(tmp_path_factory.mktemp("site"))
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def site(whole_site: Site) -> Iterator[Site]:
+    """The site in its usual state; no connection is left at the end."""
+    whole_site.lookup.server = whole_site.usual
+    yield whole_site
+    wait_until(lambda: not whole_site.gateway.connections and not whole_site.gateway._tasks)
+    assert whole_site.gateway._cancel_keys == {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from pulumi.runtime.proto import provider_pb2 as pb
 
 from emulator.providers.resource_types import RESOURCE_TYPES
 from emulator.providers.values import UNKNOWN
-from tests.emulator.provider_arm import TinyArm
 from tests.emulator.provider_client import (
     CONFIGURATION,
     DATABASE,
@@ -22,36 +20,10 @@ from tests.emulator.provider_client import (
     ROLE,
     SERVER,
     Client,
-    azure,
     configuration_inputs,
     made,
     server_inputs,
 )
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TinyArm, int]]:
-    with azure(tmp_path_factory.mktemp("arm")) as found:
-        yield found
-
-
-@pytest.fixture
-def arm(provider: tuple[TinyArm, int]) -> Iterator[TinyArm]:
-    yield provider[0]
-    provider[0].clear()
-
-
-@pytest.fixture
-def port(provider: tuple[TinyArm, int]) -> int:
-    return provider[1]
-
-
-@pytest.fixture
-def client(arm: TinyArm, port: int) -> Iterator[Client]:
-    found = Client(port)
-    yield found
-    found.channel.close()
-
 
 # What the provider is
 

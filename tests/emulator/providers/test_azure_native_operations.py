@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from tests.emulator.provider_client import (
     SERVER,
     SERVER_ID,
     Client,
-    azure,
     configuration_inputs,
     incomplete,
     made,
@@ -32,31 +30,6 @@ from tests.emulator.provider_client import (
     running,
     server_inputs,
 )
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TinyArm, int]]:
-    with azure(tmp_path_factory.mktemp("arm")) as found:
-        yield found
-
-
-@pytest.fixture
-def arm(provider: tuple[TinyArm, int]) -> Iterator[TinyArm]:
-    yield provider[0]
-    provider[0].clear()
-
-
-@pytest.fixture
-def port(provider: tuple[TinyArm, int]) -> int:
-    return provider[1]
-
-
-@pytest.fixture
-def client(arm: TinyArm, port: int) -> Iterator[Client]:
-    found = Client(port)
-    yield found
-    found.channel.close()
-
 
 # Create
 
