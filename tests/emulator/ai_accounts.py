@@ -3,15 +3,18 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from emulator.ai.app import create_app
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Deployment, ServerView
+from emulator.certificates import Certificates
 from emulator.identity import Identity, Principal
 
 OPENAI_HOST = "contracts-ai.openai.azure.com"
@@ -25,18 +28,21 @@ OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
 COGNITIVE_USER = "a97b65f3-24c7-4388-baec-2e87135dc908"
 SERVER = Principal("00000000-0000-4000-8000-00000000a001", "contracts-server", "ServicePrincipal")
 STRANGER = Principal("00000000-0000-4000-8000-00000000a002", "stranger", "ServicePrincipal")
+SERVER_IDENTITY = "header-of-the-contracts-server"
 COGNITIVE_AUDIENCE = "https://cognitiveservices.azure.com"
 
 
 def _deployments() -> dict[str, Deployment]:
     wanted = {
-        "small": ("text-embedding-3-small", 10_000),
-        "large": ("text-embedding-3-large", 10_000),
-        "ada": ("text-embedding-ada-002", 10_000),
+        "small": ("text-embedding-3-small", 1_000_000),
+        "large": ("text-embedding-3-large", 1_000_000),
+        "ada": ("text-embedding-ada-002", 1_000_000),
         "slow": ("text-embedding-3-small", 1),
         "chat": ("gpt-5.4", 10),
     }
-    return {name: Deployment(name, model, "1", "GlobalStandard", capacity) for name, (model, capacity) in wanted.items()}
+    return {
+        name: Deployment(name, model, "1", "GlobalStandard", capacity) for name, (model, capacity) in wanted.items()
+    }
 
 
 def _account(host: str, kind: str, *, local_auth: bool = True, public_access: bool = True) -> Account:
@@ -86,9 +92,27 @@ class Services:
     identity: Identity
     usage: Usage
     identity_headers: dict[str, Principal]
+    ca_file: Path
     tokens_issued: list[str] = field(default_factory=list)
     https_port: int = 0
     http_port: int = 0
+    closing: ExitStack = field(default_factory=ExitStack)
+    """Clients of the tests, closed first."""
+    paused: bool = False
+    arrived: threading.Event = field(default_factory=threading.Event)
+    resumed: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Hold every request of the AI services until the block ends; `arrived` says that one is there."""
+        self.arrived.clear()
+        self.resumed.clear()
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
+            self.resumed.set()
 
     def start(self, ssl_context: ssl.SSLContext) -> None:
         """Start both and return when they listen."""
@@ -99,6 +123,7 @@ class Services:
 
     def stop(self) -> None:
         """Stop both."""
+        self.closing.close()
         for runner in self._runners:
             asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -109,11 +134,23 @@ class Services:
         endpoint = web.Application()
         endpoint.router.add_get("/msi/token", self._token)
         ai = create_app(self.lookup, self.identity, self.usage)
+        ai.middlewares.append(self._hold)
         self._runners = [web.AppRunner(ai), web.AppRunner(endpoint)]
         for runner, context in zip(self._runners, (ssl_context, None), strict=True):
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         self.https_port, self.http_port = (runner.addresses[0][1] for runner in self._runners)
+
+    @property
+    def _hold(self) -> Any:
+        @web.middleware
+        async def hold(request: web.Request, handler: Any) -> web.StreamResponse:
+            if self.paused:
+                self.arrived.set()
+                await asyncio.to_thread(self.resumed.wait)
+            return await handler(request)
+
+        return hold
 
     async def _token(self, request: web.Request) -> web.Response:
         principal = self.identity_headers.get(request.headers.get("X-IDENTITY-HEADER", ""))
@@ -125,38 +162,18 @@ class Services:
         return web.json_response({**claims, "token_type": "Bearer"})
 
 
-def write_certificates(folder: Path) -> ssl.SSLContext:
-    """Write `ca.pem` for the hosts of the services into a folder and return the server's context."""
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    now = datetime.now(UTC)
-
-    def certificate(name: str, issuer: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey):
-        builder = x509.CertificateBuilder().serial_number(x509.random_serial_number()).public_key(key.public_key())
-        builder = builder.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
-        if name == issuer:
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        else:
-            hosts = ["*.openai.azure.com", "*.cognitiveservices.azure.com", "localhost"]
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), False)
-        return builder.sign(signer, hashes.SHA256())
-
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = certificate("test authority", "test authority", authority_key, authority_key)
-    server = certificate("test server", "test authority", server_key, authority_key)
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(authority.public_bytes(pem))
-    (folder / "server.pem").write_bytes(server.public_bytes(pem))
-    (folder / "server.key").write_bytes(
-        server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+@contextmanager
+def running_services(folder: Path) -> Iterator[Services]:
+    """Run the services; the header `SERVER_IDENTITY` stands for the server's identity."""
+    (folder / "tls").mkdir()
+    certificates = Certificates(folder / "tls")
+    certificates.ensure()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    return context
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    identity = Identity("00000000-0000-4000-8000-000000000001", "k" * 40)
+    services = Services(FixedLookup(), identity, Usage(), {SERVER_IDENTITY: SERVER}, certificates.ca)
+    services.start(context)
+    try:
+        yield services
+    finally:
+        services.stop()

@@ -107,8 +107,10 @@ SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET "
 AS $$
 DECLARE
     file constant text := 'emulator_ai/' || pg_backend_pid();
-    copy constant text := 'COPY (SELECT nullif(line, '''') FROM string_to_table(current_setting(''emulator.request''), '
-        'E''\n'') AS line) TO PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'', ENCODING ''UTF8'')';
+    -- An empty request sends no line at all, which a program that does not read could not take.
+    copy constant text := 'COPY (SELECT nullif(line, '''') FROM string_to_table(nullif(current_setting('
+        '''emulator.request''), ''''), E''\n'') AS line) TO PROGRAM %L '
+        'WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'', ENCODING ''UTF8'')';
     send constant text := $sh$umask 077
         [ -d emulator_ai ] || mkdir -m 700 emulator_ai 2>/dev/null
         for old in emulator_ai/[0-9]*; do kill -0 "${old##*/}" 2>/dev/null || rm -f "$old"; done
@@ -124,6 +126,8 @@ DECLARE
         exit 0$sh$;
     done text := CASE WHEN keep_as IS NULL THEN format('rm -f %s', file)
         ELSE format('mv -f %s emulator_ai/%s', file, keep_as) END;
+    raw bytea;
+    size integer;
     verdict text[];
 BEGIN
     config := config || azure_ai.emulator_config('max-time', (timeout_ms / 1000.0)::numeric(12, 3)::text)
@@ -133,8 +137,7 @@ BEGIN
         PERFORM set_config('emulator.request', concat(config, E'\n', body), true);
         EXECUTE format(copy, format(send, file, coalesce(azure_ai.emulator_option('curl_command'), 'curl')));
         PERFORM set_config('emulator.request', '', true);
-        answer := convert_from(pg_read_binary_file(file), 'UTF8');
-        verdict := regexp_match(right(answer, 12), '\n(\d{3}) (\d+)$');
+        raw := pg_read_binary_file(file);
         EXECUTE format(copy, done);
         done := NULL;
     EXCEPTION WHEN query_canceled OR OTHERS THEN
@@ -144,12 +147,14 @@ BEGIN
         END IF;
         RAISE;
     END;
-    status := CASE verdict[2] WHEN '0' THEN verdict[1]::integer WHEN '28' THEN 408 ELSE 503 END;
-    IF verdict[2] = '0' THEN
-        answer := left(answer, -6);
-    ELSIF status = 408 THEN
+    -- Bytes, since lengths of a long text are slow to count.
+    size := octet_length(raw);
+    verdict := regexp_match(encode(substring(raw FROM greatest(size - 11, 1)), 'escape'), '(\n(\d{3}) (\d+))$');
+    answer := convert_from(substring(raw FROM 1 FOR size - coalesce(length(verdict[1]), 0)), 'UTF8');
+    status := CASE verdict[3] WHEN '0' THEN verdict[2]::integer WHEN '28' THEN 408 ELSE 503 END;
+    IF verdict[3] = '28' THEN
         answer := format('no answer within %s ms', timeout_ms);
-    ELSE
+    ELSIF verdict[3] IS DISTINCT FROM '0' THEN
         answer := 'no connection to the service: '
             || coalesce((regexp_match(answer, 'curl: \(\d+\) ([^\n]*)'))[1], answer);
     END IF;
