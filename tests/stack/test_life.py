@@ -214,8 +214,8 @@ def test_destroy_leaves_nothing_and_lists_what_is_retained(place: Workplace) -> 
     stack = place.stack("local")
     suffix = str(stack.outputs()["serverName"]).rpartition("-")[2]
     printed = stack.run("destroy")
-    assert "Retained:" in printed
-    assert "went with server" in printed
+    assert "Retained: nothing." in printed
+    assert "Gone with the server, not one by one: database-sql-vectorize" in printed
     left = [item for item in place.data("status", module="emulator")["resources"] if item["name"].endswith(suffix)]
     assert left == []
     assert not stack.status()["resources"]

@@ -36,22 +36,22 @@ def destroy(stack: str, target: str, arguments: list[str]) -> int:
 
 
 def retained(resources: list[dict[str, Any]]) -> list[str]:
-    """List what left the state without being deleted.
+    """List what left the state without being deleted, and what needed no delete because its server went.
 
     Args:
         resources: the state's resources as they were before.
     """
-    kept = [resource for resource in resources if resource.get("retainOnDelete")]
     gone = {resource["urn"] for resource in resources if not resource.get("retainOnDelete")}
-    lines = []
-    for resource in kept:
-        what = f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
-        with_it = str(resource.get("deletedWith") or "")
-        if with_it in gone:
-            lines.append(f"  {what}: not deleted by itself; it went with {with_it.rpartition('::')[2]}")
-        else:
-            lines.append(f"  {what}: still there ({resource.get('id', '')})")
-    return [f"Retained: {len(lines)}", *lines] if lines else ["Retained: nothing."]
+    left, went = [], []
+    for resource in resources:
+        if resource.get("retainOnDelete"):
+            name = resource["urn"].rpartition("::")[2]
+            if resource.get("deletedWith") in gone:
+                went.append(name)
+            else:
+                left.append(f"  {resource['type'].rpartition(':')[2]} {name}: {resource.get('id', '')}")
+    lines = [f"Retained: {len(left)}", *left] if left else ["Retained: nothing."]
+    return [*lines, f"Gone with the server, not one by one: {', '.join(went)}"] if went else lines
 
 
 def down() -> None:

@@ -70,7 +70,7 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("job", "table", "state"):
         table.add_column(heading, overflow="fold")
-    for heading in ("embedded", "pending", "failed", "tokens", "USD"):
+    for heading in ("embedded", "empty", "pending", "failed", "tokens", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, job in sorted(jobs.items()):
         cost = job.get("costUsd")
@@ -78,17 +78,11 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
             name,
             str(job.get("table") or ""),
             str(job.get("state") or "not known"),
-            _embedded(job),
-            *(number(job.get(key)) for key in ("pending", "quarantined", "tokens")),
+            f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
+            *(number(job.get(key)) for key in ("empty", "pending", "quarantined", "tokens")),
             "" if cost is None else f"{float(cost):.4f}",
         )
     return table
-
-
-def _embedded(job: dict[str, Any]) -> str:
-    empty = number(job.get("empty"))
-    text = f"{number(job.get('embedded'))} of {number(job.get('rows'))}"
-    return f"{text} ({empty} empty)" if empty not in ("", "0") else text
 
 
 def number(value: object) -> str:
