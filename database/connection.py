@@ -84,9 +84,9 @@ _REFUSALS = (
     _Refusal(
         r"starting up|shutting down|in recovery mode|not yet accepting connections|too many clients|"
         r"remaining connection slots|timeout expired|timed out|[Cc]onnection refused|closed the connection|"
-        r"Connection reset|No route to host|Network is unreachable|SSL SYSCALL|lost synchronization",
-        "the server did not answer: check that it is started and that this machine may reach it (firewall rule, public "
-        "access or private network), then run again.",
+        r"Connection reset|No route to host|Network is unreachable|SSL SYSCALL|[Uu]nexpected eof|lost synchronization",
+        "the server did not answer: it may be stopped (`az postgres flexible-server start`), or this machine may not "
+        "reach it (firewall rule, public access or private network). Then run again.",
         transient=True,
     ),
 )
