@@ -35,10 +35,10 @@ BEGIN
     ORDER BY i.indisvalid DESC LIMIT 1;
     IF valid THEN
         RETURN 'ready';
-    ELSIF EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = j.target_table) THEN
-        RETURN 'building';
     ELSIF NOT valid THEN
-        RETURN 'invalid';
+        -- The progress view hides other roles' builds; the lock that a concurrent build holds is there for all to see.
+        RETURN CASE WHEN EXISTS (SELECT FROM pg_locks AS l WHERE l.relation = j.target_table AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())) THEN 'building' ELSE 'invalid' END;
     END IF;
     SELECT sum(queued) AS queued, sum(embedded) AS embedded INTO sums
     FROM (SELECT queued, embedded FROM vectorize.delta WHERE job = job_id UNION ALL SELECT queued, embedded FROM vectorize.counter WHERE job = job_id) AS c;

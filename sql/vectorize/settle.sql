@@ -3,13 +3,15 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- Settles results. Items that moved on since are left alone: their row changed, and is embedded again.
--- `held` are versions whose rows somebody else holds: their vectors stay in hand and are settled again, without a call.
+-- `held` are versions whose rows, or items, somebody else has locked: their vectors stay in hand and are settled again, without
+-- a call. (A claim with an older snapshot locks an item for a moment before it sees that it is leased.)
 CREATE OR REPLACE FUNCTION vectorize.settle(job_id integer, results vectorize.result[], OUT held bigint[], OUT settled integer, OUT written integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     j vectorize.job;
     ready bigint[] := ARRAY(SELECT version FROM unnest(results));
     counts vectorize.delta;
+    busy bigint[];
 BEGIN
     SELECT * INTO j FROM vectorize.job WHERE id = job_id;
     IF j.target = 'column' THEN
@@ -19,6 +21,10 @@ BEGIN
     counts := vectorize.write_results(j, results, ready);
     settled := -counts.queued;
     written := counts.written;
+    IF settled < cardinality(ready) THEN
+        EXECUTE format('SELECT array_agg(version) FROM vectorize_jobs.item_%s WHERE version = ANY ($1)', job_id) INTO busy USING ready;
+        held := held || busy;
+    END IF;
     IF counts.queued <> 0 THEN
         INSERT INTO vectorize.delta (job, queued, embedded, empty, quarantined, written)
         VALUES (job_id, counts.queued, counts.embedded, counts.empty, counts.quarantined, counts.written);

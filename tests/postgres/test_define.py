@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """Declaring jobs: what is accepted, what is refused and how it is said, what a second definition does."""
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def test_the_same_definition_again_changes_nothing_and_says_nothing(db: VectorDa
 
 def test_every_mistake_is_named_at_once(db: VectorDatabase) -> None:
     make_table(db)
-    found = problems(db, template="{titel}", deployment="none", column="id", dimensions=2500, index="hnsw", key=["body"])
+    found = problems(
+        db, template="{titel}", deployment="none", column="id", dimensions=2500, index="hnsw", key=["body"]
+    )
     assert [line.split(":")[0] for line in found] == ["- deployment", "- key", "- template", "- index", "- column"]
 
 
@@ -112,7 +115,7 @@ def test_a_column_that_is_there_is_adopted_when_it_fits(db: VectorDatabase) -> N
     ("columns", "insert"),
     [
         ("id uuid PRIMARY KEY", "gen_random_uuid()"),
-        ("id text COLLATE \"C\" PRIMARY KEY", "'a''b\"'||g"),
+        ('id text COLLATE "C" PRIMARY KEY', "'a''b\"'||g"),
         ("id timestamptz PRIMARY KEY", "timestamptz '2026-03-29 01:59:59.123456+01' + g * interval '1 hour'"),
         ("id numeric PRIMARY KEY", "g * 1.50"),
         ("id bytea PRIMARY KEY", "decode(lpad(to_hex(g), 4, '0'), 'hex')"),
@@ -135,23 +138,27 @@ def test_keys_are_of_any_type(db: VectorDatabase, columns: str, insert: str) -> 
 
 
 def test_enum_domain_and_composite_keys_and_odd_names(db: VectorDatabase) -> None:
-    db.execute('CREATE SCHEMA "My App"; CREATE TYPE mood AS ENUM (\'sad\', \'glad\'); CREATE DOMAIN sku AS varchar(9) CHECK (value <> \'\')')
+    db.execute(
+        "CREATE SCHEMA \"My App\"; CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN sku AS varchar(9) CHECK (value <> '')"
+    )
     db.execute(
         'CREATE TABLE "My App"."The ""Docs""" (mood mood, "Sku \'n" sku, at timestamptz, "a1" int, content text, '
         'stored boolean, PRIMARY KEY ("Sku \'n", mood, at))'
     )
     db.execute(
-        "INSERT INTO \"My App\".\"The \"\"Docs\"\"\" SELECT m, 's' || g, now() + g * interval '1 s', g, 'text ' || g || m, true "
+        'INSERT INTO "My App"."The ""Docs""" SELECT m, \'s\' || g, now() + g * interval \'1 s\', g, \'text \' || g || m, true '
         "FROM generate_series(1, 40) AS g, unnest(enum_range(NULL::mood)) AS m"
     )
     for target in ("column", "table"):
-        db.define('"My App"."The ""Docs"""', "{content} {mood} {{{stored}}} it's", name=target, target=target, batch_size=9)
+        db.define(
+            '"My App"."The ""Docs"""', "{content} {mood} {{{stored}}} it's", name=target, target=target, batch_size=9
+        )
     db.work()
     statement = 'UPDATE "My App"."The ""Docs""" SET content = \'new\' WHERE "a1" = 3'
     assert db.execute(statement).rowcount == 2
     assert db.work()["embedded"] == 4
     expected = db.rows(
-        'SELECT d.embedding::text, azure_openai.vector_of(content || \' \' || mood || \' {true} it\'\'s\', 8)::vector::text '
+        "SELECT d.embedding::text, azure_openai.vector_of(content || ' ' || mood || ' {true} it''s', 8)::vector::text "
         'FROM "My App"."The ""Docs""" AS d'
     )
     assert len(expected) == 80
@@ -229,10 +236,13 @@ def test_define_waits_for_a_lock_briefly_and_tries_again(db: VectorDatabase) -> 
         from tests.postgres.vector_server import in_threads
 
         in_threads(
-            lambda: conn.execute(
-                "CALL vectorize.define('{\"name\": \"docs\", \"table\": \"public.docs\", \"template\": \"{body}\", "
-                "\"deployment\": \"embedding\", \"dimensions\": 8}')"
-            ) and None,
+            lambda: (
+                conn.execute(
+                    'CALL vectorize.define(\'{"name": "docs", "table": "public.docs", "template": "{body}", '
+                    '"deployment": "embedding", "dimensions": 8}\')'
+                )
+                and None
+            ),
             release_when_waiting,
         )
     holder.close()

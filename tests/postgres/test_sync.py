@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """Rows that change later: what costs an item, and that no user's statement fails because of the engine."""
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ def test_what_changes_no_text_costs_no_item_and_no_token(docs: VectorDatabase, s
         ("UPDATE docs SET body = upper(body)", 20),
         ("INSERT INTO docs VALUES (100, 'more'), (101, 'and more')", 2),
         ("INSERT INTO docs VALUES (1, 'again') ON CONFLICT (id) DO UPDATE SET body = excluded.body", 1),
-        ("MERGE INTO docs USING (VALUES (1::bigint), (50)) AS v (id) ON docs.id = v.id "
-         "WHEN MATCHED THEN UPDATE SET body = 'merged' WHEN NOT MATCHED THEN INSERT VALUES (v.id, 'new')", 2),
+        ("MERGE INTO docs USING (VALUES (1::bigint), (50)) AS v (id) ON docs.id = v.id WHEN MATCHED THEN UPDATE SET body = 'merged' WHEN NOT MATCHED THEN INSERT VALUES (v.id, 'new')", 2),
         ("UPDATE docs SET id = id + 1000 WHERE id > 15", 5),
         ("DELETE FROM docs WHERE id < 5", 0),
         ("UPDATE docs SET body = NULL WHERE id < 5", 0),
@@ -95,7 +95,9 @@ def test_a_column_that_was_dropped_stops_the_job_and_fails_nobody(docs: VectorDa
         ("DROP TABLE docs", "source table is gone"),
     ],
 )
-def test_a_source_that_no_longer_fits_stops_the_job_with_a_reason(docs: VectorDatabase, statement: str, said: str) -> None:
+def test_a_source_that_no_longer_fits_stops_the_job_with_a_reason(
+    docs: VectorDatabase, statement: str, said: str
+) -> None:
     docs.execute(statement)
     docs.work()
     status = docs.status()

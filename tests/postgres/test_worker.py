@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """What a worker does with a batch: skip, merge, split, wait, stop; and what each error of the call leads to."""
 
 from __future__ import annotations
@@ -133,10 +134,15 @@ def test_a_row_that_turned_bad_loses_the_vector_of_its_old_text(db: VectorDataba
     [
         ("azure_openai.create_embeddings: 401: Access denied due to invalid subscription key.", "identity or key"),
         ("azure_openai.create_embeddings: PermissionDenied: The principal lacks the data action.", "identity or key"),
-        ("azure_openai.create_embeddings: 404: The API deployment for this resource does not exist.", "deployment embedding"),
+        (
+            "azure_openai.create_embeddings: 404: The API deployment for this resource does not exist.",
+            "deployment embedding",
+        ),
     ],
 )
-def test_a_refusal_stops_a_job_that_worked_before_and_resume_loses_nothing(db: VectorDatabase, message: str, said: str) -> None:
+def test_a_refusal_stops_a_job_that_worked_before_and_resume_loses_nothing(
+    db: VectorDatabase, message: str, said: str
+) -> None:
     db.make_docs(120)
     db.work()
     db.execute("UPDATE docs SET body = 'changed ' || id")
@@ -212,14 +218,18 @@ def test_a_trigger_of_the_source_that_raises_costs_its_row_and_no_second_call(db
     )
     db.execute("CREATE TRIGGER refuse BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION refuse()")
     db.work()
-    assert db.rows("SELECT key ->> 'id', error FROM vectorize.failures ORDER BY 1") == [(i, "not this one") for i in ("27", "47", "7")]
+    assert db.rows("SELECT key ->> 'id', error FROM vectorize.failures ORDER BY 1") == [
+        (i, "not this one") for i in ("27", "47", "7")
+    ]
     assert db.calls() == 1
     assert len(db.wrong()) == 3
 
 
 def test_a_trigger_that_cannot_run_at_all_stops_the_job(db: VectorDatabase) -> None:
     db.make_docs(6)
-    db.execute("CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO nowhere VALUES (1); RETURN NEW; END'")
+    db.execute(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO nowhere VALUES (1); RETURN NEW; END'"
+    )
     db.execute("CREATE TRIGGER broken BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION broken()")
     db.work()
     assert db.status()["state"] == "stopped"
@@ -272,7 +282,9 @@ def test_several_jobs_on_one_table_and_workers_for_all(db: VectorDatabase) -> No
     db.define(name="second", column="other", type="halfvec")
     db.define(name="third", target="table", template="{n}: {body}")
     db.work_together(3)
-    assert {name: db.status(name)["embedded"] for name in ("docs", "second", "third")} == dict.fromkeys(("docs", "second", "third"), 40)
+    assert {name: db.status(name)["embedded"] for name in ("docs", "second", "third")} == dict.fromkeys(
+        ("docs", "second", "third"), 40
+    )
     db.execute("UPDATE docs SET n = 1 WHERE id = 1")
     assert db.work()["embedded"] == 1
     assert db.wrong() == []

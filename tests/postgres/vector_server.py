@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """A real PostgreSQL with pgvector, the engine installed by an ordinary administrator, and a stub for the network call."""
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -120,7 +122,13 @@ class VectorDatabase:
 
     def define(self, table: str = "public.docs", template: str = "{body}", **spec: Any) -> str:
         """Define a job, `docs` unless named, and return its name."""
-        full = {"name": "docs", "table": table, "template": template, "deployment": "embedding", "dimensions": DIMENSIONS}
+        full = {
+            "name": "docs",
+            "table": table,
+            "template": template,
+            "deployment": "embedding",
+            "dimensions": DIMENSIONS,
+        }
         self.execute("CALL vectorize.define(%s)", [Jsonb(full | spec)])
         return str(spec.get("name", "docs"))
 
@@ -147,7 +155,8 @@ class VectorDatabase:
     def status(self, job: str = "docs") -> dict[str, Any]:
         cursor = self.execute("SELECT * FROM vectorize.status WHERE name = %s", [job])
         row = cursor.fetchone()
-        assert row is not None and cursor.description is not None
+        assert row is not None
+        assert cursor.description is not None
         return dict(zip([column.name for column in cursor.description], row, strict=True))
 
     # The network
@@ -196,6 +205,12 @@ class VectorDatabase:
 def digest(text: str) -> str:
     """Return a text as the log of calls names it."""
     return md5(text.encode()).hexdigest()
+
+
+def fails(conn: Connection, statement: str) -> None:
+    """Run a statement that must fail: its session is killed, or it is cancelled."""
+    with pytest.raises(psycopg.Error):
+        conn.execute(statement.encode())
 
 
 def in_threads(*functions: Callable[[], None]) -> None:
