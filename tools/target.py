@@ -89,7 +89,9 @@ def local_backend() -> dict[str, str]:
 
 def quiet_engine() -> dict[str, str]:
     """Return the settings that keep the engine from asking the network for news and from advertising."""
-    return {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_NEO": "false", "PULUMI_SUPPRESS_NEO_LINK": "true"}
+    # Without cgo Go knows a user from /etc/passwd or $USER, and in a container there may be neither.
+    user = os.environ.get("USER") or str(os.getuid())
+    return {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_NEO": "false", "PULUMI_SUPPRESS_NEO_LINK": "true", "USER": user}
 
 
 def _emulator(command: str) -> None:
