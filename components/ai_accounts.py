@@ -77,11 +77,14 @@ class AiAccounts(pulumi.ComponentResource):
         openai = self._account("openai", args.openai_name, args.settings.openai.kind, args.settings.openai.sku)
         self._deployments(openai)
         self.openai_endpoint, self.openai_key = self._access("openai", openai, OPENAI_USER)
-        self.language_endpoint = self.language_key = None
+        self.language_endpoint = self.language_key = language_id = None
         if args.settings.language.enabled:
             language = self._account("language", args.language_name, "TextAnalytics", args.settings.language.sku)
             self.language_endpoint, self.language_key = self._access("language", language, COGNITIVE_USER)
+            language_id = language.id
         self.exports = {
+            "openaiId": openai.id,
+            "languageId": language_id,
             "openaiEndpoint": self.openai_endpoint,
             "languageEndpoint": self.language_endpoint,
             "deployments": {deployment: wanted.model for deployment, wanted in sorted(args.deployments.items())},

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from database.vectorization import JobSpec
 
 from components.ai_accounts import AiAccounts
 from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY, TOKENS_PER_MINUTE_PER_CAPACITY
@@ -25,6 +24,7 @@ from components.dynamic.vectorization_job import VectorizationJob, Vectorization
 from components.estimate import estimate, sentence
 from components.job_settings import JobSettings
 from components.settings import StackSettings
+from database.vectorization import JobSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,7 @@ def test_the_exports_are_those_of_the_contract_without_a_secret(
         "connection", "extensions", "unavailable", "jobs",
     }  # fmt: skip
     if "extensions" not in config:
-        expected |= {"openaiEndpoint", "languageEndpoint", "deployments"}
+        expected |= {"openaiId", "openaiEndpoint", "languageId", "languageEndpoint", "deployments"}
     assert set(recording.exports) == expected
     text = json.dumps(recording.exports, default=repr)
     assert "4dabf18193072939515e22adb298388d" not in text, "an export is marked as a secret"
