@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from pulumi import automation
 
 from tests.emulator.provider_arm import TinyArm, serving
 from tests.emulator.provider_client import running
+from tools.engine.find import find
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Emulator
 
-ENGINE_VERSION = "3.259.0"
 Changes = dict[str, int]
 
 
@@ -35,14 +34,10 @@ class Wanted:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> automation.PulumiCommand:
-    """The engine that the project's set-up found, downloaded or built."""
-    named = os.environ.get("PULUMI_ENGINE")
-    binary = Path(named) if named else Path.home() / f".cache/postgres-genai/engine-{ENGINE_VERSION}/pulumi"
-    if not binary.is_file():
-        pytest.fail(f"There is no Pulumi engine at {binary}. `make setup` puts one there; PULUMI_ENGINE names another.")
+    """The engine that set-up finds, downloads or builds."""
     root = tmp_path_factory.mktemp("engine")
     (root / "bin").mkdir()
-    (root / "bin" / "pulumi").symlink_to(binary)
+    (root / "bin" / "pulumi").symlink_to(find().pulumi)
     return automation.PulumiCommand(root=str(root))
 
 
@@ -87,91 +82,98 @@ def program(wanted: Wanted) -> Callable[[], None]:
 
     def run() -> None:
         import pulumi_random as random
-        from pulumi_azure_native import authorization, cognitiveservices, dbforpostgresql, resources
+        from pulumi_azure_native import resources
 
         group = resources.ResourceGroup("group", resource_group_name="contracts", location=wanted.location)
         suffix = random.RandomString("suffix", length=6, special=False, upper=False)
         password = random.RandomPassword("password", length=24, override_special="-_", min_upper=2, min_numeric=2)
-        server = dbforpostgresql.Server(
-            "server",
-            resource_group_name=group.name,
-            server_name=pulumi.Output.concat("trial-", suffix.result),
-            location=wanted.location,
-            sku={"name": "Standard_B2s", "tier": "Burstable"},
-            version="16",
-            storage={"storage_size_gb": wanted.storage_gb, **({"size": 1} if wanted.bad else {})},
-            administrator_login=wanted.login,
-            administrator_login_password=password.result,
-            auth_config={"active_directory_auth": "Enabled", "password_auth": "Enabled"},
-            identity={"type": "SystemAssigned"},
-        )
-        place = {"resource_group_name": group.name, "server_name": server.name}
-        chain: list[pulumi.Resource] = [server]
-
-        def queued(child: pulumi.Resource) -> None:
-            chain.append(child)
-
-        def after() -> pulumi.ResourceOptions:
-            return pulumi.ResourceOptions(depends_on=list(chain))
-
-        addresses = {"start_ip_address": "127.0.0.1", "end_ip_address": "127.0.0.1"}
-        queued(dbforpostgresql.FirewallRule("here", firewall_rule_name="here", **place, **addresses, opts=after()))
-        queued(
-            dbforpostgresql.AdministratorsMicrosoftEntra(
-                "administrator",
-                object_id="00000000-0000-4000-8000-00000000d001",
-                principal_name="deployer",
-                principal_type="User",
-                **place,
-                opts=after(),
-            )
-        )
-        queued(
-            dbforpostgresql.Configuration(
-                "allowlist",
-                configuration_name="azure.extensions",
-                source="user-override",
-                value=wanted.extensions,
-                **place,
-                opts=after(),
-            )
-        )
-        queued(dbforpostgresql.Database("database", database_name="contracts", charset="UTF8", **place, opts=after()))
-        account = cognitiveservices.Account(
-            "account",
-            resource_group_name=group.name,
-            account_name=pulumi.Output.concat("trial-", suffix.result),
-            location=wanted.location,
-            kind="OpenAI",
-            sku={"name": "S0"},
-            properties={"custom_sub_domain_name": pulumi.Output.concat("trial-", suffix.result)},
-        )
-        cognitiveservices.Deployment(
-            "embedding",
-            resource_group_name=group.name,
-            account_name=account.name,
-            deployment_name="embedding",
-            sku={"name": "GlobalStandard", "capacity": 10},
-            properties={"model": {"format": "OpenAI", "name": "text-embedding-3-small", "version": "1"}},
-        )
-        authorization.RoleAssignment(
-            "role",
-            scope=account.id,
-            principal_id="00000000-0000-4000-8000-00000000d001",
-            principal_type="User",
-            role_definition_id=pulumi.Output.concat(
-                "/subscriptions/00000000-0000-4000-8000-000000000002/providers/Microsoft.Authorization/roleDefinitions/",
-                "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
-            ),
-        )
-        names = {"account_name": account.name, "resource_group_name": group.name}
-        keys = cognitiveservices.list_account_keys_output(**names)
-        pulumi.export("fqdn", server.fully_qualified_domain_name)
-        pulumi.export("endpoint", account.properties.endpoint)
+        name = pulumi.Output.concat("trial-", suffix.result)
+        declare_server(wanted, group.name, name, password.result)
+        declare_account(wanted, group.name, name)
         pulumi.export("password", password.result)
-        pulumi.export("key", pulumi.Output.secret(keys.key1))
 
     return run
+
+
+def declare_server(
+    wanted: Wanted, group: pulumi.Output[str], name: pulumi.Output[str], password: pulumi.Output[str]
+) -> None:
+    """Declare a server with one child of every type, one after another."""
+    from pulumi_azure_native import dbforpostgresql
+
+    server = dbforpostgresql.Server(
+        "server",
+        resource_group_name=group,
+        server_name=name,
+        location=wanted.location,
+        sku={"name": "Standard_B2s", "tier": "Burstable"},
+        version="16",
+        storage={"storage_size_gb": wanted.storage_gb, **({"size": 1} if wanted.bad else {})},
+        administrator_login=wanted.login,
+        administrator_login_password=password,
+        auth_config={"active_directory_auth": "Enabled", "password_auth": "Enabled"},
+        identity={"type": "SystemAssigned"},
+    )
+    place = {"resource_group_name": group, "server_name": server.name}
+    addresses = {"start_ip_address": "127.0.0.1", "end_ip_address": "127.0.0.1"}
+    rule = dbforpostgresql.FirewallRule(
+        "here", firewall_rule_name="here", **place, **addresses, opts=pulumi.ResourceOptions(depends_on=[server])
+    )
+    administrator = dbforpostgresql.AdministratorsMicrosoftEntra(
+        "administrator",
+        object_id="00000000-0000-4000-8000-00000000d001",
+        principal_name="deployer",
+        principal_type="User",
+        **place,
+        opts=pulumi.ResourceOptions(depends_on=[rule]),
+    )
+    allowlist = dbforpostgresql.Configuration(
+        "allowlist",
+        configuration_name="azure.extensions",
+        source="user-override",
+        value=wanted.extensions,
+        **place,
+        opts=pulumi.ResourceOptions(depends_on=[administrator]),
+    )
+    last = pulumi.ResourceOptions(depends_on=[allowlist])
+    dbforpostgresql.Database("database", database_name="contracts", charset="UTF8", **place, opts=last)
+    pulumi.export("fqdn", server.fully_qualified_domain_name)
+
+
+def declare_account(wanted: Wanted, group: pulumi.Output[str], name: pulumi.Output[str]) -> None:
+    """Declare an account with a deployment and a role, and ask for its keys."""
+    from pulumi_azure_native import authorization, cognitiveservices
+
+    account = cognitiveservices.Account(
+        "account",
+        resource_group_name=group,
+        account_name=name,
+        location=wanted.location,
+        kind="OpenAI",
+        sku={"name": "S0"},
+        properties={"custom_sub_domain_name": name},
+    )
+    cognitiveservices.Deployment(
+        "embedding",
+        resource_group_name=group,
+        account_name=account.name,
+        deployment_name="embedding",
+        sku={"name": "GlobalStandard", "capacity": 10},
+        properties={"model": {"format": "OpenAI", "name": "text-embedding-3-small", "version": "1"}},
+    )
+    authorization.RoleAssignment(
+        "role",
+        scope=account.id,
+        principal_id="00000000-0000-4000-8000-00000000d001",
+        principal_type="User",
+        role_definition_id=pulumi.Output.concat(
+            "/subscriptions/00000000-0000-4000-8000-000000000002/providers/Microsoft.Authorization/roleDefinitions/",
+            "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+        ),
+    )
+    keys = cognitiveservices.list_account_keys_output(account_name=account.name, resource_group_name=group)
+    pulumi.export("endpoint", account.properties.endpoint)
+    pulumi.export("key", pulumi.Output.secret(keys.key1))
 
 
 def small_program(wanted: Wanted) -> Callable[[], None]:
