@@ -40,6 +40,13 @@ def fail(server: LocalServer, database: str, message: str, times: int) -> None:
         conn.execute("INSERT INTO azure_openai.fault VALUES (%s, %s)", [message, times])
 
 
+def calls(server: LocalServer, database: str) -> int:
+    with server.superuser(database) as conn:
+        row = conn.execute("SELECT last_value FROM azure_openai.calls").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_identity_then_keys_then_identity(
     plugin: Plugin, server: LocalServer, database: str, settings: dict[str, Any]
 ) -> None:
@@ -146,10 +153,22 @@ def test_a_role_that_spreads_is_waited_for(
 ) -> None:
     fail(server, database, "azure_openai.create_embeddings: 401: PermissionDenied", 1)
     plugin.create(Provider, settings)
+    assert calls(server, database) == 2
 
 
-def test_dimensions_are_proved(plugin: Plugin, settings: dict[str, Any]) -> None:
-    plugin.create(Provider, {**settings, "verifyDimensions": 256})  # the model shortens its vectors when asked to
+def test_dimensions_are_proved(plugin: Plugin, server: LocalServer, database: str, settings: dict[str, Any]) -> None:
+    wanted = {**settings, "verifyDimensions": 256}
+    plugin.create(Provider, wanted)
+    assert calls(server, database) == 2, "the model's own size, and then the one it is asked for"
+    with server.superuser(database) as conn:
+        conn.execute(
+            "CREATE OR REPLACE FUNCTION azure_openai.create_embeddings(deployment_name text, input text,"
+            " dimensions integer DEFAULT NULL, timeout_ms integer DEFAULT 3600000, throw_on_error boolean DEFAULT true,"
+            " max_attempts integer DEFAULT 1, retry_delay_ms integer DEFAULT 1000) RETURNS real[] LANGUAGE sql"
+            " AS $$ SELECT array_fill(0.5::real, ARRAY[1536]) $$"
+        )
+    with pytest.raises(PluginError, match="gives 1536 dimensions and not the 256 that the stack asks for"):
+        plugin.create(Provider, wanted)
 
 
 def test_without_the_extension_it_says_so(plugin: Plugin, access: dict[str, Any]) -> None:
