@@ -67,10 +67,12 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
     from rich import box
     from rich.table import Table
 
+    counts = {"empty": "empty", "pending": "pending", "failed": "quarantined", "tokens": "tokens"}
+    counts = {heading: key for heading, key in counts.items() if any(job.get(key) is not None for job in jobs.values())}
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("job", "table", "state"):
         table.add_column(heading, overflow="fold")
-    for heading in ("embedded", "empty", "pending", "failed", "tokens", "USD"):
+    for heading in ("embedded", *counts, "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, job in sorted(jobs.items()):
         cost = job.get("costUsd")
@@ -79,7 +81,7 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
             str(job.get("table") or ""),
             str(job.get("state") or "not known"),
             f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
-            *(number(job.get(key)) for key in ("empty", "pending", "quarantined", "tokens")),
+            *(number(job.get(key)) for key in counts.values()),
             "" if cost is None else f"{float(cost):.4f}",
         )
     return table
