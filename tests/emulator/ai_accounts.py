@@ -99,6 +99,7 @@ class Services:
     closing: ExitStack = field(default_factory=ExitStack)
     """Clients of the tests, closed first."""
     paused: bool = False
+    arrivals: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
     resumed: threading.Event = field(default_factory=threading.Event)
 
@@ -145,6 +146,7 @@ class Services:
     def _hold(self) -> Any:
         @web.middleware
         async def hold(request: web.Request, handler: Any) -> web.StreamResponse:
+            self.arrivals += 1
             if self.paused:
                 self.arrived.set()
                 await asyncio.to_thread(self.resumed.wait)

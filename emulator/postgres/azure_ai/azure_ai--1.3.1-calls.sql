@@ -74,14 +74,14 @@ CREATE FUNCTION azure_ai.version() RETURNS text LANGUAGE sql IMMUTABLE RETURN '1
 -- Read from the server's own start options: a session can SET parameters of these names, and would get the keys sent
 -- to an address of its choice.
 CREATE FUNCTION azure_ai.emulator_option(name text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
     SELECT (regexp_match(pg_read_file('postmaster.opts'), format('"(?:--)?emulator[.]%s=([^"]*)"', name)))[1]
 $$;
 
 -- A line of a curl config file; what could end the line or the quotes cannot.
 CREATE FUNCTION azure_ai.emulator_config(option text, value text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
     SELECT format(E'%s = "%s"\n', option,
         replace(replace(regexp_replace(value, '[\r\n]', '', 'g'), '\', '\\'), '"', '\"'))
@@ -89,7 +89,7 @@ $$;
 
 -- A name as a part of a path (RFC 3986).
 CREATE FUNCTION azure_ai.emulator_url_part(name text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
     SELECT string_agg(CASE WHEN c ~ '^[A-Za-z0-9._~-]$' THEN c
         ELSE regexp_replace(upper(encode(convert_to(c, 'UTF8'), 'hex')), '(..)', '%\1', 'g') END, '' ORDER BY n)
@@ -163,7 +163,7 @@ $$;
 
 -- A token of the server's identity, kept in a file until five minutes before its end.
 CREATE FUNCTION azure_ai.emulator_token(resource text, OUT token text, OUT failure text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     secret constant text := btrim(pg_read_file('emulator_identity', 0, 10000, true), E' \r\n');
@@ -191,24 +191,33 @@ BEGIN
 END
 $$;
 
--- A service's error in the form of the extension: the status and the message, and for Language the codes.
+-- A service's error in the form of the extension: the status and the message, and for Language the codes. plpgsql,
+-- because in one SQL expression the planner may make the cast before the test.
 CREATE FUNCTION azure_ai.emulator_failure(service text, status integer, answer text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
-    SELECT CASE
-        WHEN body -> 'error' -> 'innererror' ->> 'code' IS NOT NULL AND service = 'azure_cognitive' THEN
-            format(E'%s: %s\n\n%s: %s', body -> 'error' ->> 'code', body -> 'error' ->> 'message',
-                body -> 'error' -> 'innererror' ->> 'code', body -> 'error' -> 'innererror' ->> 'message')
-        ELSE format('%s: %s', status, coalesce(body -> 'error' ->> 'message', body ->> 'message', left(answer, 500)))
-    END
-    FROM (SELECT CASE WHEN answer IS JSON OBJECT THEN answer::json END) AS parsed(body)
+DECLARE
+    error json;
+    cause json;
+BEGIN
+    IF answer IS NOT JSON OBJECT THEN
+        RETURN format('%s: %s', status, left(answer, 500));
+    END IF;
+    error := coalesce(answer::json -> 'error', answer::json);
+    cause := error -> 'innererror';
+    IF service = 'azure_cognitive' AND cause ->> 'code' IS NOT NULL THEN
+        RETURN format(E'%s: %s\n\n%s: %s', error ->> 'code', error ->> 'message', cause ->> 'code',
+            cause ->> 'message');
+    END IF;
+    RETURN format('%s: %s', status, coalesce(error ->> 'message', left(answer, 500)));
+END
 $$;
 
 -- Calls a service with its settings, again where that can help. An attempt may take timeout_ms; delays are fixed.
 CREATE FUNCTION azure_ai.emulator_call(
     service text, path text, body text, timeout_ms integer, max_attempts integer, retry_delay_ms integer,
     OUT answer text, OUT failure text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     endpoint constant text := nullif(btrim(azure_ai.get_setting(service || '.endpoint'), ' /'), '');
