@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -12,6 +13,9 @@ from emulator import launcher
 from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
 from emulator.state import Home, Settings, StateError
+
+
+LOG_COLUMNS = 140
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,7 +92,8 @@ def _status(home: Home, options: argparse.Namespace) -> int:
 
     from emulator.report import show
 
-    show(document, Console())
+    # In a pipe or a log, a table is not squeezed to 80 columns.
+    show(document, Console(width=None if sys.stdout.isatty() else LOG_COLUMNS))
     return 0
 
 
@@ -121,7 +126,8 @@ def _serve(home: Home, options: argparse.Namespace) -> int:
         if options.ready is None:
             print(text, flush=True)
             return
-        os.write(options.ready, text.encode())
+        with contextlib.suppress(BrokenPipeError):  # the starter was killed meanwhile; the next one finds a daemon
+            os.write(options.ready, text.encode())
         os.close(options.ready)
 
     try:

@@ -43,7 +43,7 @@ def start(home: Home, options: list[str]) -> bool:
     """
     home.prepare()
     with _alone(home):
-        if home.is_running():
+        if _comes_up(home):
             return False
         reading, writing = os.pipe()
         command = [
@@ -63,7 +63,7 @@ def start(home: Home, options: list[str]) -> bool:
             raise LaunchError(explain(error, home.logs)) from None
         with errors:
             process = subprocess.Popen(
-                [*command, *options],
+                command,
                 cwd=Path(__file__).parents[1],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -81,6 +81,16 @@ def start(home: Home, options: list[str]) -> bool:
     if answer:
         raise LaunchError(answer.decode())
     raise LaunchError(f"The emulator did not start. {_last_words(home)}")
+
+
+def _comes_up(home: Home) -> bool:
+    """Return whether a daemon runs; one that still starts, because its starter was killed, is waited for."""
+    deadline = time.monotonic() + _START_SECONDS
+    while home.is_running() and time.monotonic() < deadline:
+        if _lives(Settings.read(home).pid):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
 
 
 def _last_words(home: Home) -> str:
@@ -103,7 +113,7 @@ def stop(home: Home) -> bool:
     if not home.root.exists():
         return False
     with _alone(home):
-        if home.is_running():
+        if _comes_up(home):
             _end(home)
             return True
         _clear_leftovers(home)
@@ -217,11 +227,14 @@ def settings_of_running(home: Home) -> Settings:
     """Return the settings of the daemon that runs in a home.
 
     Raises:
-        LaunchError: None runs.
+        LaunchError: None runs, or it is not ready yet: until then its ports are not what is written down.
     """
     try:
         if home.is_running():
-            return Settings.read(home)
+            settings = Settings.read(home)
+            if _lives(settings.pid):
+                return settings
+            raise LaunchError(f"The emulator in {home.root} is starting. `python -m emulator start` waits for it.")
     except StateError as error:
         raise LaunchError(str(error)) from None
     raise LaunchError(f"No emulator runs in {home.root}. Start one: python -m emulator start")
