@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-LOG_COLUMNS = 120
+LOG_COLUMNS = 140
 
 
 def console() -> Console:

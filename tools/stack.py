@@ -122,6 +122,12 @@ def read_config(name: str) -> dict[str, Any]:
         raise Failure(f"{path.name}: not valid YAML: {' '.join(str(error).split())}.", "Mend that line.") from None
     if not isinstance(config, dict):
         raise Failure(f"{path.name}: holds no mapping.", "Start it with `config:`.")
+    values = config.get("config")
+    if values is not None and not isinstance(values, dict):
+        raise Failure(f"{path.name}: `config` holds no mapping.", f"Write `{PROJECT}:location: eastus2` below it.")
+    for key in values or {}:
+        if not isinstance(key, str) or ":" not in key:
+            raise Failure(f"{path.name}: the key {key!r} has no namespace.", f"Write `{PROJECT}:{key}`.")
     return config
 
 
@@ -130,6 +136,26 @@ def config_values(name: str) -> dict[str, Any]:
     prefix = f"{PROJECT}:"
     values = read_config(name).get("config") or {}
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+
+
+def explain_config(name: str) -> None:
+    """Raise every mistake in a stack's config at once.
+
+    The engine looks at the types of the topmost keys before the program does, and stops at the first that is wrong.
+
+    Raises:
+        Failure: names the mistakes, when there are any.
+    """
+    from components.mistakes import SettingsError
+    from components.settings import StackSettings
+
+    values = config_values(name)
+    if _holds_secrets(values):
+        return  # the program alone can read them
+    try:
+        StackSettings.parse(values, project=PROJECT, stack=name)
+    except SettingsError as error:
+        raise Failure(str(error)) from None
 
 
 def _for_this_machine(name: str) -> dict[str, Any]:

@@ -70,8 +70,10 @@ def clean() -> None:
             targets.reset_emulator()
         except Failure as failure:
             print(failure)
-    for path in (stacks(), emulator_home(), *(ROOT / name for name in CACHES), VENV):
+    for path in (stacks(), emulator_home(), *(ROOT / name for name in CACHES)):
         _remove(path)
+    if VENV.is_relative_to(ROOT):  # one that is shared with another checkout is that one's
+        _remove(VENV)
     for folder in ROOT.rglob("__pycache__"):
         _remove(folder)
     print("Removed: stacks, emulator, caches, .venv. The engine stays in the cache for the next clone.")

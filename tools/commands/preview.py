@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tools import session
 from tools.commands.up import QUIET, ready
 from tools.failure import Failure
-from tools.stack import config_values
+from tools.stack import config_values, explain_config
 from tools.steps import Steps
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     pulumi = ready(stack, target, steps)
     with steps.step("pulumi preview"):
         code, events = pulumi.change("preview", [*QUIET, *arguments])
+    if code and not events.changes:
+        explain_config(stack)
     new = [change for change in events.of_kind(JOB) if change.operation == "create"]
     unknown = [change for change in new if not change.inputs.get("estimate")]
     if unknown and not code:

@@ -91,7 +91,7 @@ def show(found: dict[str, Any]) -> None:
         versions = ", ".join(f"{name} {version}" for name, version in found["extensions"].items())
         console.print(f"extensions  {versions or 'none'}", soft_wrap=True)
     if found["jobs"]:
-        console.print(jobs_table(found["jobs"]))
+        console.print(jobs_table(found["jobs"], console.width))
     for name, job in found["jobs"].items():
         for key in ("reason", "lastError"):
             if job.get(key):

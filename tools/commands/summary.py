@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tools.steps import Steps
 
 SLOWEST = 3
+WIDE = 110
 
 
 def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
     for name, reason in facts["unavailable"].items():
         console.print(f"            without {name}: {reason}", soft_wrap=True, markup=False)
     if facts["jobs"]:
-        console.print(jobs_table(facts["jobs"]))
+        console.print(jobs_table(facts["jobs"], console.width))
     slow = slowest(events)
     console.print(f"took        {steps.line()}{f' (slowest: {slow})' if slow else ''}", soft_wrap=True)
     stack = "" if facts["stack"] == "local" else f" STACK={facts['stack']}"
@@ -62,15 +63,21 @@ def slowest(events: Events) -> str:
     return ", ".join(f"{change.name} {change.seconds} s" for change in done[:SLOWEST])
 
 
-def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
-    """Lay out the jobs, each with what is embedded and what it cost."""
+def jobs_table(jobs: dict[str, dict[str, Any]], width: int) -> Table:
+    """Lay out the jobs, each with what is embedded and what it cost.
+
+    Args:
+        jobs: what is known of each.
+        width: columns that there are; a narrow terminal gets no column of source tables.
+    """
     from rich import box
     from rich.table import Table
 
     counts = {"empty": "empty", "pending": "pending", "failed": "quarantined", "tokens": "tokens"}
     counts = {heading: key for heading, key in counts.items() if any(job.get(key) is not None for job in jobs.values())}
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("job", "table", "state"):
+    wide = width >= WIDE
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=not wide)
+    for heading in ("job", *(["table"] if wide else []), "state"):
         table.add_column(heading, overflow="fold")
     for heading in ("embedded", *counts, "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -78,7 +85,7 @@ def jobs_table(jobs: dict[str, dict[str, Any]]) -> Table:
         cost = job.get("costUsd")
         table.add_row(
             name,
-            str(job.get("table") or ""),
+            *([str(job.get("table") or "")] if wide else []),
             str(job.get("state") or "not known"),
             f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
             *(number(job.get(key)) for key in counts.values()),

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from tools import target as targets
 from tools.commands import summary
 from tools.failure import Failure
+from tools.pending import forget_settled
 from tools.pulumi import open_stack
+from tools.stack import explain_config
 from tools.steps import Steps
 
 if TYPE_CHECKING:
@@ -30,12 +32,15 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
     with steps.step("pulumi up"):
         code, events = pulumi.change("up", [*QUIET, *consent(pulumi), *arguments], to_stderr=as_json)
     if code:
+        if not events.changes:
+            explain_config(stack)
         raise Failure(
             f"`pulumi up` ended with status {code}; what it did so far is recorded.",
             "Mend what it names above, then run `make up` again: it goes on from there.",
             code,
         )
     with steps.step("summary"):
+        forget_settled(pulumi)
         facts = summary.facts(pulumi, events)
     facts["seconds"] = {name: round(seconds, 1) for name, seconds in steps.seconds.items()}
     if as_json:
