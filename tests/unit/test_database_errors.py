@@ -26,6 +26,8 @@ SPEC = ConnectionSpec("pg-1.example", "contracts", "deployer", "password", passw
         ("FATAL: the database system is starting up", "did not answer", True),
         ("connection timeout expired", "did not answer", True),
         ("Connection refused", "did not answer", True),
+        ("SSL error: unexpected eof while reading", "may be stopped (`az postgres flexible-server start`)", True),
+        ("FATAL: the server is stopped", "start it (`az postgres flexible-server start`)", False),
     ],
 )
 def test_each_refusal_has_its_advice(text: str, advice: str, transient: bool) -> None:
