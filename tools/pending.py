@@ -51,4 +51,4 @@ def is_settled(operation: dict[str, Any], there: set[str]) -> bool:
         there: the URNs of the resources in the state.
     """
     is_there = str(operation["resource"]["urn"]) in there
-    return is_there != (operation["type"] == "deleting")
+    return is_there is not bool(operation["type"] == "deleting")
