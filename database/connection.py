@@ -48,7 +48,8 @@ _REFUSALS = (
     _Refusal(
         r"no pg_hba\.conf entry",
         "the server's firewall does not let this address in: add it under `postgres-genai:firewall` (or to the "
-        "server's firewall rules) and run again; a rule that was just written can take a minute.",
+        "server's firewall rules) and run again; a rule that was just written can take a minute. One that the config "
+        "has and somebody deleted comes back with `pulumi refresh`, then `pulumi up`.",
         transient=True,
     ),
     _Refusal(

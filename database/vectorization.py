@@ -108,8 +108,8 @@ class JobStatus:
         bad = f", {self.quarantined} in quarantine" if self.quarantined else ""
         error = f" (last error: {self.last_error})" if self.last_error and not self.rows_per_second else ""
         return (
-            f"{self.name}: {self.embedded + self.empty} of {self.rows} rows, {self.rows_per_second:.0f} rows/s, "
-            f"about {self.tokens} tokens{bad}{left}{error}"
+            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows, {self.rows_per_second:.0f} rows/s, "
+            f"about {self.tokens:,} tokens{bad}{left}{error}"
         )
 
 

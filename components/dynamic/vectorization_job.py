@@ -232,7 +232,10 @@ def _status(status: vectorization.JobStatus) -> dict[str, Any]:
 
 
 def _sentence(estimate: vectorization.Estimate) -> str:
+    if not estimate.rows:
+        return "no row is left to embed"
+    quota = "under a minute" if estimate.minutes < 1 else f"{estimate.minutes:.0f} min"
     return (
-        f"{estimate.rows} rows to embed, about {estimate.tokens} tokens in {estimate.requests} requests, "
-        f"{estimate.cost_usd:.4f} USD, {estimate.minutes:.1f} min under the quota"
+        f"{estimate.rows:,} rows to embed, about {estimate.tokens:,} tokens in {estimate.requests:,} requests, "
+        f"{estimate.cost_usd:.4f} USD, {quota} under the quota"
     )

@@ -49,8 +49,16 @@ def _ask(connection: psycopg.Connection[Any], job: str, query: str, limit: int) 
             "SELECT key, distance, content FROM vectorize.search(%s, %s, %s)", [job, query, limit]
         ).fetchall()
     except driver.Error as error:
-        raise Failure(f"The search in {job} failed: {error.diag.message_primary or type(error).__name__}") from None
+        said = error.diag.message_primary or type(error).__name__
+        raise Failure(f"The search in {job} failed: {said}", _way_out(said)) from None
     return [{"job": job, "key": key, "distance": float(distance), "content": text} for key, distance, text in found]
+
+
+def _way_out(said: str) -> str:
+    """Say what to do about a refusal of the service that embeds the query."""
+    if any(f"create_embeddings: {status}" in said for status in (401, 403, 404)):
+        return "The account, its deployment or the key is not what `make up` made: make refresh, then make up."
+    return ""
 
 
 def _show(rows: list[dict[str, Any]], tables: dict[str, str]) -> None:
