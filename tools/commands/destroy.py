@@ -14,6 +14,7 @@ from tools.steps import Steps
 if TYPE_CHECKING:
     from pathlib import Path
 
+ACCOUNT = "azure-native:cognitiveservices:Account"
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")
 
 
@@ -29,7 +30,7 @@ def destroy(stack: str, target: str, arguments: list[str]) -> int:
     with steps.step("pulumi destroy"):
         code, _ = pulumi.change("destroy", [*consent(pulumi), *arguments])
     if not code:
-        for line in retained(before):
+        for line in (*retained(before), *soft_deleted(before)):
             print(line)
     print(steps.line())
     return code
@@ -52,6 +53,21 @@ def retained(resources: list[dict[str, Any]]) -> list[str]:
                 left.append(f"  {resource['type'].rpartition(':')[2]} {name}: {resource.get('id', '')}")
     lines = [f"Retained: {len(left)}", *left] if left else ["Retained: nothing."]
     return [*lines, f"Gone with the server, not one by one: {', '.join(went)}"] if went else lines
+
+
+def soft_deleted(resources: list[dict[str, Any]]) -> list[str]:
+    """List the AI accounts: Azure keeps a deleted one for 48 hours, with its name and its quota."""
+    accounts = [
+        str(resource["id"]).rpartition("/")[2]
+        for resource in resources
+        if resource["type"] == ACCOUNT and resource.get("id") and not resource.get("retainOnDelete")
+    ]
+    if not accounts:
+        return []
+    return [
+        f"Soft-deleted by Azure for 48 hours, holding names and quota: {', '.join(accounts)}"
+        " (`az cognitiveservices account purge` ends that sooner)"
+    ]
 
 
 def down() -> None:
