@@ -105,8 +105,8 @@ def _check_available(conn: psycopg.Connection, name: str, version: str | None) -
             others = conn.execute("SELECT name FROM pg_available_extensions ORDER BY name").fetchall()
             raise DatabaseError(
                 f"extension {name} is not available on {conn.info.host} (PostgreSQL {_server_version(conn)}): take it "
-                f"out of `postgres-genai:extensions`, say under `postgres-genai:unavailable` why this stack does without "
-                f"it, or choose another server version under `postgres-genai:server`. "
+                f"out of `postgres-genai:extensions`, say under `postgres-genai:unavailable` why this stack does "
+                f"without it, or choose another server version under `postgres-genai:server`. "
                 f"Available: {', '.join(row[0] for row in others)}."
             )
     if version is not None and version not in versions:

@@ -64,10 +64,8 @@ def soft_deleted(resources: list[dict[str, Any]]) -> list[str]:
     ]
     if not accounts:
         return []
-    return [
-        f"Soft-deleted by Azure for 48 hours, holding names and quota: {', '.join(accounts)}"
-        " (`az cognitiveservices account purge` ends that sooner)"
-    ]
+    sooner = "`az cognitiveservices account purge` ends that sooner"
+    return [f"Soft-deleted by Azure for 48 hours, holding names and quota: {', '.join(accounts)} ({sooner})"]
 
 
 def down() -> None:
