@@ -9,17 +9,23 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job := vectorize.job_named(estimate.job);
     d vectorize.deployment;
-    share real := least(100, 100 * 50000 / greatest(1, vectorize.table_rows(j.source)));
+    all_rows bigint := vectorize.table_rows(j.source);
+    share real := least(100, 100 * 50000.0 / greatest(1, all_rows));
+    scale float8 := 1;
+    seen bigint;
 BEGIN
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
     EXECUTE replace(format($q$
-        SELECT count(*), coalesce(sum(vectorize.tokens(s.content, $2)), 0)
-        FROM vectorize_jobs.sample_{job}($1) AS s LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %s
-        WHERE s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> sha256($3 || convert_to(s.content, 'UTF8')) OR r.embedded <> s.stored)
+        SELECT count(*), count(*) FILTER (WHERE due), coalesce(sum(vectorize.tokens(content, $2)) FILTER (WHERE due), 0)
+        FROM (SELECT s.content, s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> sha256($3 || convert_to(s.content, 'UTF8')) OR r.embedded <> s.stored) AS due
+              FROM vectorize_jobs.sample_{job}($1) AS s LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %s) AS x
     $q$, vectorize.key_match(j, 'r.k{n}', 's.k{n}')), '{job}', j.id::text)
-    INTO rows, tokens USING share, d.bytes_per_token, j.fingerprint;
-    rows := round(rows * 100 / share);
-    tokens := round(tokens * 100 / share);
+    INTO seen, rows, tokens USING share, d.bytes_per_token, j.fingerprint;
+    IF share < 100 AND seen > 0 THEN
+        scale := all_rows::float8 / seen;  -- by the rows that the sample really had, which vary more than the table's size is off
+    END IF;
+    rows := round(rows * scale);
+    tokens := round(tokens * scale);
     requests := ceil(greatest(rows::numeric / j.batch_size, tokens / 240000.0));
     cost_usd := round(tokens * d.price_per_million_tokens / 1000000, 6);
     minutes := round(greatest(tokens::numeric / d.tokens_per_minute, requests::numeric / d.requests_per_minute), 2);

@@ -38,7 +38,8 @@ BEGIN
     EXECUTE format('CREATE TABLE vectorize_jobs.item_%s (%s, version bigint NOT NULL, lease bigint, attempts integer NOT NULL DEFAULT 0,
         queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
         job_id, columns, keys, queue);
-    EXECUTE format('CREATE INDEX ON vectorize_jobs.item_%s (version)', job_id);
+    -- Unique, since versions never repeat; it also tells the planner so before the table was ever analysed.
+    EXECUTE format('CREATE UNIQUE INDEX ON vectorize_jobs.item_%s (version)', job_id);
     EXECUTE format('CREATE TABLE vectorize_jobs.receipt_%s (%s, digest bytea NOT NULL, embedded boolean NOT NULL, PRIMARY KEY (%s))', job_id, columns, keys);
     EXECUTE format('CREATE TABLE vectorize_jobs.failure_%s (%s, digest bytea, attempts integer NOT NULL, error text NOT NULL,
         since timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (%s))', job_id, columns, keys);

@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import psycopg
 import pytest
 
 from database.errors import DatabaseError

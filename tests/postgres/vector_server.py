@@ -19,6 +19,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from database import migrations
+from emulator.postgres.account import SHORT_FOLDER
 from emulator.postgres.backend import Services
 from emulator.postgres.embedded import EmbeddedBackend
 
@@ -90,7 +91,7 @@ class VectorDatabase:
     def __init__(self, server: VectorServer, name: str) -> None:
         self.server = server
         self.name = name
-        self.logs = Path(tempfile.mkdtemp(prefix="postgres-genai-calls-", dir="/tmp"))
+        self.logs = Path(tempfile.mkdtemp(prefix="postgres-genai-calls-", dir=SHORT_FOLDER))
         self.logs.chmod(0o777)  # PostgreSQL runs as another user where the tests run as root
         with self.connect(SUPERUSER) as conn:
             conn.execute("INSERT INTO azure_openai.setting (log_folder) VALUES (%s)", [str(self.logs)])
