@@ -9,7 +9,6 @@ import subprocess
 from dataclasses import replace
 from typing import Any
 
-import psycopg
 import pytest
 
 from emulator.identity import Identity, Principal
@@ -141,7 +140,6 @@ def test_a_client_that_names_no_server_is_told(site: Site) -> None:
     assert "the connection names no server" in site.refusal(host="127.0.0.1", sslmode="require", sslrootcert="")
 
 
-@pytest.mark.skipif(psycopg.pq.version() < 170000, reason="TLS from the first byte needs libpq 17")
 def test_tls_from_the_first_byte(site: Site) -> None:
     with site.connect(sslnegotiation="direct") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
