@@ -14,7 +14,6 @@ from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
 from emulator.state import Home, Settings, StateError
 
-
 LOG_COLUMNS = 140
 
 
