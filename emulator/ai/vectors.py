@@ -41,7 +41,7 @@ class _Words:
 
         package = importlib.util.find_spec("wordllama")
         if package is None or not package.submodule_search_locations:
-            raise RuntimeError("the package wordllama is not installed: run `make setup`")
+            raise RuntimeError("the package wordllama is not installed: run `python -m tools setup`")
         folder = Path(package.submodule_search_locations[0])
         weights = load_file(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
         self.table = np.rint(weights.astype(np.float32) * _WEIGHT_SCALE).astype(np.int16)

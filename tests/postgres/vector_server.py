@@ -81,7 +81,7 @@ class VectorServer:
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def stop(self) -> None:
-        asyncio.run(self._backend.delete("tests"))
+        asyncio.run(self._backend.remove_all())
         shutil.rmtree(self._home, ignore_errors=True)
 
 

@@ -159,15 +159,26 @@ def test_ten_mistakes_are_named_in_one_preview(config: StackAtWork) -> None:
         values["server"] = {"version": "9", "sku": {"name": "Standard_B2s", "tier": "GeneralPurpose"}, "storageGb": 7}
         values["extensions"] = ["vector", "azure_ai", "no_such_extension"]
         values["firewall"] = {"rules": {"odd": {"start": "300.1.1.1"}}}
-        values["jobs"]["line-items"]["dimensions"] = 9999
         values["jobs"]["line-items"]["deployment"] = "nowhere"
         values["jobs"]["statement-chunks"]["template"] = "no key"
         values["jobs"]["statement-chunks"]["distanse"] = "l2"
+        values["jobs"]["validation-results"]["dimensions"] = 9999
 
     config.edit(change)
     printed = config.run("preview", code=None)
     named = set(re.findall(r"postgres-genai:([\w.\[\]-]+): ", printed))
-    assert len(named) >= 8, printed
+    assert named == {
+        "extensions[2]",
+        "firewall.rules.odd.start",
+        "jobs.line-items.deployment",
+        "jobs.statement-chunks.distanse",
+        "jobs.statement-chunks.template",
+        "jobs.validation-results.dimensions",
+        "namePrefix",
+        "server.sku.tier",
+        "server.storageGb",
+        "server.version",
+    }, printed
     assert "distance" in printed, "the nearest known key is named"
     assert "Traceback" not in printed
 
