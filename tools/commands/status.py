@@ -16,7 +16,7 @@ from tools.pulumi import open_stack
 if TYPE_CHECKING:
     from tools.pulumi import Pulumi
 
-REACH_SECONDS = 10
+REACH_SECONDS = 30  # a connection is tried for 15 s before its reason is given
 NAMES = {"cost_usd": "costUsd", "rows_per_second": "rowsPerSecond", "eta_seconds": "etaSeconds"}
 OTHER_NAMES = {"index_state": "indexState", "last_error": "lastError"}
 
@@ -67,7 +67,7 @@ def live_jobs(pulumi: Pulumi, outputs: dict[str, Any]) -> dict[str, Any]:
     from database.errors import DatabaseError
 
     try:
-        with session.connect(pulumi, outputs, timeout_seconds=REACH_SECONDS) as connection:
+        with session.connect(pulumi, outputs) as connection:
             return {job.name: _plain(job) for job in vectorization.status(connection)}
     except DatabaseError as error:
         raise Failure(str(error)) from None
