@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from emulator.postgres.account import SHORT_FOLDER, Account
+from emulator.postgres.azure_ai import curl_command
 from emulator.postgres.backend import BackendError, Services
 from emulator.postgres.configuration import SUPERUSER, postgresql_conf, server_locale
 from emulator.postgres.installation import Installation, Installations
@@ -190,6 +191,7 @@ class Server:
             "emulator.https_address": services.https_address,
             "emulator.http_address": services.http_address,
             "emulator.ca_file": str(services.ca_file),
+            "emulator.curl_command": curl_command(),
         }
         arguments = ["-p", str(self.record.port)]
         for name, value in settings.items():

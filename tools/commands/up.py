@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tools import target as targets
+from tools.carried import refuse_missing_extensions
 from tools.commands import summary
 from tools.failure import Failure
 from tools.pending import forget_settled
@@ -28,6 +29,8 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
         The engine's exit status.
     """
     steps = Steps()
+    if target == targets.EMULATOR:
+        refuse_missing_extensions(stack)
     pulumi = ready(stack, target, steps)
     with steps.step("pulumi up"):
         code, events = pulumi.change("up", [*QUIET, *consent(pulumi), *arguments], to_stderr=as_json)
