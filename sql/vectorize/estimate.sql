@@ -32,11 +32,13 @@ BEGIN
 END
 $$;
 
--- About how many rows a table has, partitions included, without counting.
+-- About how many rows a table has, partitions included, without counting. The statistics system's count comes first: vectors
+-- written to a column make the table larger, not longer. It is 0 after a crash or a restore, and lags by about a second.
 CREATE OR REPLACE FUNCTION vectorize.table_rows(table_oid oid) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(sum(CASE
         WHEN c.relkind = 'p' THEN 0
+        WHEN pg_stat_get_live_tuples(c.oid) > 0 THEN pg_stat_get_live_tuples(c.oid)
         WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int)
         -- Never analysed: at 60 rows a page, too many rather than too few.
         ELSE pg_relation_size(c.oid) / current_setting('block_size')::int * 60.0 END), 0)::bigint
