@@ -9,6 +9,11 @@ import os
 import sys
 from pathlib import Path
 
+from emulator.interpreter import move_to_venv
+
+if __name__ == "__main__":
+    move_to_venv()
+
 from emulator import launcher
 from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
