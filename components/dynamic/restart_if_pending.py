@@ -190,7 +190,7 @@ def _await_ready(client: PostgreSQLManagementClient, wanted: WantedRestart) -> N
         state = _state(client, wanted)
         if state == "Ready":
             return
-        if state in {None, "Stopped", "Disabled", "Dropping"} or time.monotonic() >= deadline:
+        if state in {None, "Stopped", "Disabled", "Dropping", "Inaccessible"} or time.monotonic() >= deadline:
             raise DatabaseError(
                 f"{wanted.title}: the server is {state or 'not there'} and not Ready: start it (`az postgres flexible-"
                 f"server start`) and run `pulumi up` again."

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,8 @@ class Installations:
         self._folder = folder
         self._account = account
         self._ready: dict[int, Installation] = {}
+        # Servers are brought back side by side after a restart, each in a thread of its own.
+        self._one_at_a_time = threading.Lock()
 
     @cached_property
     def wheel(self) -> dict[int, Installation]:
@@ -141,22 +144,25 @@ class Installations:
         Raises:
             BackendError: The copy cannot be made; the text has the system's reason.
         """
-        if major not in self._ready:
-            source = self.wheel[major]
-            root = self._folder / f"{_PACKAGE}-{importlib.metadata.version(_WHEEL)}"
-            copy = Installation(source.version, root / _PACKAGE / source.folder.name)
-            try:
-                self._copy_once(source.folder, copy.folder)
-                for libraries in (source.folder.parents[1] / f"{_PACKAGE}.libs", source.folder.parent / ".dylibs"):
-                    # initdb finds its libraries by a path relative to itself, so they keep their places.
-                    if libraries.is_dir():
-                        self._copy_once(libraries, root / libraries.relative_to(source.folder.parents[1]))
-                self._add_extensions(copy)
-                self._add_preloadable(copy)
-            except OSError as error:
-                raise BackendError(f"cannot copy PostgreSQL {source.version} to {copy.folder}: {error}") from error
-            self._ready[major] = copy
-        return self._ready[major]
+        with self._one_at_a_time:
+            if major not in self._ready:
+                self._ready[major] = self._make(self.wheel[major])
+            return self._ready[major]
+
+    def _make(self, source: Installation) -> Installation:
+        root = self._folder / f"{_PACKAGE}-{importlib.metadata.version(_WHEEL)}"
+        copy = Installation(source.version, root / _PACKAGE / source.folder.name)
+        try:
+            self._copy_once(source.folder, copy.folder)
+            for libraries in (source.folder.parents[1] / f"{_PACKAGE}.libs", source.folder.parent / ".dylibs"):
+                # initdb finds its libraries by a path relative to itself, so they keep their places.
+                if libraries.is_dir():
+                    self._copy_once(libraries, root / libraries.relative_to(source.folder.parents[1]))
+            self._add_extensions(copy)
+            self._add_preloadable(copy)
+        except OSError as error:
+            raise BackendError(f"cannot copy PostgreSQL {source.version} to {copy.folder}: {error}") from error
+        return copy
 
     def _copy_once(self, source: Path, target: Path) -> None:
         """Copy a folder whole or not at all; a copy that is there already is kept."""

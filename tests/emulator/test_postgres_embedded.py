@@ -165,6 +165,22 @@ def test_the_identity_and_the_socket_are_private(make: Callable[..., EmbeddedBac
     assert query(backend, "SHOW emulator.https_address") == "127.0.0.1:1"
 
 
+def test_many_servers_come_back_side_by_side(make: Callable[..., EmbeddedBackend]) -> None:
+    names = [f"pg-{number}" for number in range(6)]
+    first = make()
+    for name in names:
+        create(first, name)
+    asyncio.run(first.stop_all())
+
+    again = make()
+
+    async def start_all() -> None:
+        await asyncio.gather(*(again.start(name) for name in names))
+
+    asyncio.run(start_all())
+    assert [query(again, "SELECT 1", name) for name in names] == [1] * len(names)
+
+
 def test_a_version_that_the_wheel_lacks_runs_on_the_nearest(make: Callable[..., EmbeddedBackend]) -> None:
     backend = make()
     for name, version, runs in (("pg-a", "17", "16."), ("pg-b", "18", "18."), ("pg-c", "11", "16.")):
