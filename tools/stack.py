@@ -40,10 +40,7 @@ class LocalStack:
 
     def __post_init__(self) -> None:
         """Refuse a name that could not be a file's."""
-        if not NAME.fullmatch(self.name):
-            raise Failure(
-                f"STACK={self.name!r} is not a stack's name.", "Use letters, digits, dots, dashes, underscores."
-            )
+        _check_name(self.name)
 
     @property
     def config_file(self) -> Path:
@@ -74,9 +71,11 @@ class LocalStack:
             salt = self._init(pulumi, environment) or salt
         if salt:
             config[SALT] = salt
-        part = self.config_file.with_suffix(".part")
-        part.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        part.replace(self.config_file)
+        # A name of its own: `status` may run beside `up`.
+        descriptor, part = tempfile.mkstemp(prefix=f"{self.name}.", suffix=".part", dir=stacks())
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+        Path(part).replace(self.config_file)
 
     def _salt(self) -> str:
         """Find the salt in the last working copy, or else in the stack's state."""
@@ -110,8 +109,9 @@ def read_config(name: str) -> dict[str, Any]:
     """Read the checked-in file of a stack.
 
     Raises:
-        Failure: there is no such file, or it is no YAML mapping.
+        Failure: the name is none, there is no such file, or it is no YAML mapping.
     """
+    _check_name(name)
     path = ROOT / f"Pulumi.{name}.yaml"
     if not path.exists():
         known = sorted(found.name.split(".")[1] for found in ROOT.glob("Pulumi.*.yaml"))
@@ -156,6 +156,11 @@ def explain_config(name: str) -> None:
         StackSettings.parse(values, project=PROJECT, stack=name)
     except SettingsError as error:
         raise Failure(str(error)) from None
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise Failure(f"STACK={name!r} is not a stack's name.", "Use letters, digits, dots, dashes, underscores.")
 
 
 def _for_this_machine(name: str) -> dict[str, Any]:
