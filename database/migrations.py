@@ -1,7 +1,9 @@
 """Versioned SQL folders: `NNNN_name.sql` runs once, in order; any other `name.sql` again whenever its text changed.
 
-All that is due in a folder runs in one transaction, so a folder is never half applied. The history is the table
-`migrations.applied`; beside each file it keeps the objects that the file made, so that a drop by hand is found.
+A third kind, `after_name.sql`, runs at the end whenever any file of the folder ran: it makes nothing, and gives back
+what replaced objects lose, such as grants. All that is due in a folder runs in one transaction, so a folder is never
+half applied. The history is the table `migrations.applied`; beside each file it keeps the objects that the file made,
+so that a drop by hand is found.
 """
 
 import hashlib
@@ -76,6 +78,16 @@ class SqlFile:
         """Whether it runs once (`NNNN_name.sql`), rather than whenever its text changed."""
         return bool(_NUMBERED.match(self.name))
 
+    @property
+    def last(self) -> bool:
+        """Whether it runs at the end of every run (`after_name.sql`)."""
+        return self.name.startswith("after_")
+
+    @property
+    def place(self) -> tuple[bool, bool, str]:
+        """What files are sorted by to run in order."""
+        return (self.last, not self.once, self.name)
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -84,7 +96,7 @@ class _Row:
 
 
 def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
-    """Return the files of one folder of `sql/` in the order in which they run: numbered ones first, then by name.
+    """Return the files of one folder of `sql/` in the order in which they run: numbered ones first, `after_` ones last.
 
     Raises:
         DatabaseError: there is no such folder, or it holds no SQL.
@@ -92,10 +104,11 @@ def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
     if not _NAME.match(name) or not (root / name).is_dir():
         known = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir()))
         raise DatabaseError(f"there is no SQL folder named {name}: the folders are {known}.")
-    paths = sorted((root / name).glob("*.sql"), key=lambda path: (not _NUMBERED.match(path.name), path.name))
+    paths = list((root / name).glob("*.sql"))
     if not paths:
         raise DatabaseError(f"the SQL folder {name} holds no .sql file.")
-    return [SqlFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    files = [SqlFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    return sorted(files, key=lambda file: file.place)
 
 
 def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
@@ -106,7 +119,7 @@ def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
     with explained(f"reading the history of SQL folder {name}"):
         rows = _history(conn, name)
         intact = [SqlFile(file, row.sha256) for file, row in rows.items() if not _missing(conn, row.objects)]
-    return sorted(intact, key=lambda file: (not file.once, file.name)) or None
+    return sorted(intact, key=lambda file: file.place) or None
 
 
 def apply(
@@ -134,7 +147,8 @@ def apply(
 def _due(conn: psycopg.Connection, name: str, files: Sequence[SqlFile]) -> list[SqlFile]:
     rows = _history(conn, name)
     _refuse_newer(name, files, rows)
-    return [file for file in files if _is_due(conn, name, file, rows.get(file.name))]
+    due = {file.name for file in files if _is_due(conn, name, file, rows.get(file.name))}
+    return [file for file in files if file.name in due or (due and file.last)]
 
 
 def _is_due(conn: psycopg.Connection, name: str, file: SqlFile, row: _Row | None) -> bool:
@@ -174,7 +188,7 @@ def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None
         before = set(_made(conn))
         _execute(conn, f"sql/{name}/{file.name}", text)
         conn.execute("RESET ROLE")
-        made = [made for made in _made(conn) if made not in before]
+        made = [made for made in _made(conn) if made not in before and not file.last]
         conn.execute(
             "INSERT INTO migrations.applied (folder, name, sha256, objects) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (folder, name) DO UPDATE "

@@ -64,12 +64,19 @@ def search(
     target: Target = "emulator",
     job: Annotated[str, typer.Option(help="Search one job's rows only.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=1000, help="How many rows.")] = 10,
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="Rows with column=value only, or with <, <=, >, >=, <>; may be repeated."),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare every row, instead of asking a vector index.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find the rows whose text is nearest in meaning."""
     from tools.commands import search as command
 
-    command.search(stack, target, query, job, limit, as_json=as_json)
+    command.search(stack, target, query, job, limit, conditions or [], exact=exact, as_json=as_json)
 
 
 @app.command(context_settings=PASS_ON)

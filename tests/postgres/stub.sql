@@ -27,7 +27,7 @@ CREATE FUNCTION azure_openai.answer(inputs text[], dimensions integer) RETURNS T
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    number bigint := nextval('azure_openai.call');
+    number bigint := CASE WHEN pg_is_in_recovery() THEN 0 ELSE nextval('azure_openai.call') END;
     delay float8 := (SELECT latency FROM azure_openai.setting);
     f azure_openai.fault;
 BEGIN

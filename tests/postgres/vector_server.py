@@ -7,8 +7,9 @@ import asyncio
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ class VectorServer:
                 )
             )
 
+    @property
+    def program(self) -> Path:
+        """The server's program."""
+        with self.connect("postgres", SUPERUSER) as conn:
+            row = conn.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
+        assert row is not None
+        return Path(row[0]) / "postgres"
+
     def new_database(self) -> VectorDatabase:
         self._made += 1
         name = f"t{self._made}"
@@ -107,6 +116,23 @@ class VectorDatabase:
 
     def connect(self, user: str = ADMINISTRATOR, **options: Any) -> Connection:
         return self.server.connect(self.name, user, **options)
+
+    @contextmanager
+    def member(self, *roles: str) -> Iterator[Connection]:
+        """Connect as a new role, a member of these, that goes when the block ends with whatever it owns."""
+        name = f"member_of_{'_'.join(roles)}"
+        with self.connect(SUPERUSER) as conn:
+            conn.execute(
+                sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(
+                    sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, roles))
+                )
+            )
+            try:
+                with self.connect(name) as member:
+                    yield member
+            finally:
+                conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+                conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
     def execute(self, statement: str, parameters: list[Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
         return self.conn.execute(statement.encode(), parameters)

@@ -59,6 +59,19 @@ def test_once_in_order_and_again_when_changed(conn: psycopg.Connection, folder: 
     assert conn.execute("SELECT things.count()").fetchone() == (7,)
 
 
+def test_what_comes_after_runs_last_and_whenever_something_ran(conn: psycopg.Connection, folder: Path) -> None:
+    (folder / "after_rights.sql").write_text(
+        "GRANT USAGE ON SCHEMA things TO PUBLIC; COMMENT ON FUNCTION things.count() IS 'kept';"
+    )
+    assert apply(conn, folder) == ["0001_tables.sql", "0002_more.sql", "count.sql", "after_rights.sql"]
+    assert apply(conn, folder) == []
+    (folder / "0003_gone.sql").write_text("DROP FUNCTION things.count();")
+    (folder / "count.sql").write_text("CREATE FUNCTION things.count() RETURNS integer LANGUAGE sql AS 'SELECT 7';")
+    assert apply(conn, folder) == ["0003_gone.sql", "count.sql", "after_rights.sql"]
+    assert conn.execute("SELECT obj_description('things.count()'::regprocedure, 'pg_proc')").fetchone() == ("kept",)
+    assert migrations.applied(conn, "things") == migrations.folder("things", folder.parent)
+
+
 def test_an_edit_of_an_applied_file_is_refused(conn: psycopg.Connection, folder: Path) -> None:
     apply(conn, folder)
     (folder / "0001_tables.sql").write_text("CREATE SCHEMA things; -- edited")
