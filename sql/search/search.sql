@@ -34,7 +34,7 @@ BEGIN
         'columns', (SELECT string_agg(DISTINCT format('s.%I', c), ', ') FROM unnest(j.key_columns || CASE WHEN complete THEN texts END) AS c),
         'distance', format('%s OPERATOR(%s.%s) $1::%2$s.%4$I(%5$s)', vector, vectors,
             CASE j.distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END, j.type, j.dimensions),
-        'key', format('jsonb_build_object(%s)', (SELECT string_agg(format('%L, s.%I', c, c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+        'key', vectorize.key_json(j, 's.{name}'),
         'content', CASE WHEN complete THEN vectorize.template_expression(j.template, j.source, 's') ELSE 'NULL::text' END,
         'chunk', 'NULL::integer');
 END

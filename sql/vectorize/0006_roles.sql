@@ -19,3 +19,8 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Options become part of a statement that somebody with more rights runs.
+SET LOCAL ROLE vectorize_owner;
+ALTER TABLE vectorize.job ADD CONSTRAINT job_index_options_are_numbers CHECK (NOT jsonb_path_exists(index_options, '$.* ? (@.type() != "number")'));
+RESET ROLE;

@@ -18,6 +18,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM unnest(j.key_columns) WITH ORDINALITY AS k (name, ord)
 $$;
 
+-- The expression that shows a key as JSON; {name} and {n} as above. A type of a user's goes by its output function: to JSON it may
+-- have a cast, which would run with the rights of whoever looks.
+CREATE OR REPLACE FUNCTION vectorize.key_json(j vectorize.job, expression text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'pg_catalog.jsonb_build_object(' || string_agg(format('%L, %s', k.name,
+        format(CASE WHEN to_regtype(k.type)::oid < 16384 THEN '%s' ELSE 'pg_catalog.concat(%s)' END,
+               replace(replace(expression, '{name}', quote_ident(k.name)), '{n}', k.ord::text))), ', ' ORDER BY k.ord) || ')'
+    FROM unnest(j.key_columns, j.key_types) WITH ORDINALITY AS k (name, type, ord)
+$$;
+
 -- change:  what triggers append, with no unique key, so that no writer ever waits for another or for a worker.
 -- item:    what is queued, at most one a key; `version` names an item and moves on with every change.
 -- receipt: what every embedded (or empty) row was embedded from.
