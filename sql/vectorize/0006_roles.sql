@@ -20,7 +20,15 @@ BEGIN
 END
 $$;
 
--- Options become part of a statement that somebody with more rights runs.
 SET LOCAL ROLE vectorize_owner;
-ALTER TABLE vectorize.job ADD CONSTRAINT job_index_options_are_numbers CHECK (NOT jsonb_path_exists(index_options, '$.* ? (@.type() != "number")'));
+
+-- What is new among the facts is taken as it is, or every job would be swept for it.
+UPDATE vectorize.job AS j SET facts = j.facts || jsonb_build_object('names', jsonb_build_array(
+    (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = j.source),
+    (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = j.target_table)));
+
+-- Options become part of a statement that somebody with more rights runs.
+ALTER TABLE vectorize.job ADD CONSTRAINT job_index_options_are_numbers
+    CHECK (NOT jsonb_path_exists(index_options, '$.* ? (@.type() != "number")'));
+
 RESET ROLE;

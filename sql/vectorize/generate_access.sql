@@ -20,11 +20,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{s}', (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{names}', (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
-        -- One column's operator is named with its schema, or a user could put another one before it; between rows PostgreSQL
-        -- takes none but those of a B-tree.
-        ('{after}', format(CASE cardinality(j.key_columns) WHEN 1 THEN '%s %s %s' ELSE '(%s) > (%3$s)' END,
-            (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord)),
-            regexp_replace(j.key_operators[1], '\.=\)$', '.>)'), vectorize.key_list(cardinality(j.key_columns), 'vectorize_a%s'))),
+        ('{after}', vectorize.key_after(j, 's.{name}', 'vectorize_a{n}')),
         ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
             ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s)', vectorize.table_name(j.target_table),
                         vectorize.key_match(j, 't.{name}', 's.{name}')) END),

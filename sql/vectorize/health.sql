@@ -3,8 +3,8 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- The reason to stop the job, or NULL. A template column that only changed its type is swept anew instead: the rewrite fired
--- no trigger, but nothing is wrong.
+-- The reason to stop the job, or NULL. A template column that only changed its type, and other partitions, are swept anew instead:
+-- they fired no trigger, but nothing is wrong.
 CREATE OR REPLACE FUNCTION vectorize.check_source(job_id integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -29,6 +29,9 @@ BEGIN
             array_to_string(j.key_columns, ', '), vectorize.table_name(j.source));
     ELSIF seen -> 'target' IS DISTINCT FROM j.facts -> 'target' THEN
         RETURN format('the column %s for the vectors is gone or has another type: define the job again', j.target_column);
+    ELSIF seen -> 'names' <> j.facts -> 'names' THEN
+        RETURN format('%s is %s now: define the job again', j.facts -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END,
+            seen -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END);
     ELSIF seen -> 'owner' <> j.facts -> 'owner' OR seen -> 'functions' <> j.facts -> 'functions' THEN
         RETURN format('%s has another owner, or functions of the job are gone: define the job again', vectorize.table_name(j.source));
     ELSIF seen -> 'triggers' <> j.facts -> 'triggers' THEN

@@ -109,7 +109,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             SELECT count(*) FROM pg_proc AS p
             WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proowner = c.relowner AND p.prosecdef
               AND p.proname IN (format('read_%s', job_id), format('scan_%s', job_id), format('sample_%s', job_id),
-                                format('lock_%s', job_id), format('write_%s', job_id))))
+                                format('lock_%s', job_id), format('write_%s', job_id))),
+        -- The functions go by these names.
+        'names', jsonb_build_array(vectorize.table_name(c.oid), vectorize.table_name(target_table)))
+        -- Rows that come and go with a partition fire no trigger, nor does TRUNCATE of one that came later; it has other files then.
+        || CASE c.relkind WHEN 'p' THEN jsonb_build_object('partitions', (
+            SELECT jsonb_object_agg(p.relid::bigint::text, pg_relation_filenode(p.relid)) FROM pg_partition_tree(c.oid) AS p WHERE p.isleaf)) ELSE '{}' END
     FROM pg_class AS c WHERE c.oid = source
 $$;
 

@@ -80,14 +80,17 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.feed_receipts(job_id integer, page integer, OUT queued integer, OUT more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    n integer := (SELECT cardinality(key_columns) FROM vectorize.job WHERE id = job_id);
+    j vectorize.job;
+    n integer;
     seen integer;
 BEGIN
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id;
+    n := cardinality(j.key_columns);
     EXECUTE replace(format($q$
         WITH page AS MATERIALIZED (
             SELECT %1$s, row_number() OVER (ORDER BY %1$s) AS ord
             FROM (SELECT %2$s FROM vectorize_jobs.sweep_{job} AS s, vectorize_jobs.receipt_{job} AS r
-                  WHERE s.k1 IS NULL OR (%2$s) > (%3$s) ORDER BY %2$s LIMIT $1) AS p
+                  WHERE s.k1 IS NULL OR %3$s ORDER BY %2$s LIMIT $1) AS p
         ), keys AS (
             SELECT %4$s FROM page
         ), gone AS (
@@ -103,7 +106,7 @@ BEGIN
             FROM (SELECT 1) AS one LEFT JOIN page ON page.ord = $1
         )
         SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM queued)
-    $q$, vectorize.key_list(n, 'k%s'), vectorize.key_list(n, 'r.k%s'), vectorize.key_list(n, 's.k%s'),
+    $q$, vectorize.key_list(n, 'k%s'), vectorize.key_list(n, 'r.k%s'), vectorize.key_after(j, 'r.k{n}', 's.k{n}'),
         vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s'), vectorize.key_list(n, 'keys.a%s'), vectorize.key_list(n, 'k%s = page.k%s')),
         '{job}', job_id::text)
     INTO seen, queued USING page;

@@ -106,14 +106,16 @@ BEGIN
             array_to_string(wanted, ', '));
     END IF;
     FOR bad IN
-        SELECT a.attname, format_type(t.oid, NULL) AS type, t.typtype, n.nspname
+        SELECT a.attname, format_type(t.oid, NULL) AS type, t.typtype, t.typcategory, n.nspname
         FROM pg_attribute AS a
         JOIN pg_type AS t ON t.oid = vectorize.base_type(a.atttypid)
         JOIN pg_namespace AS n ON n.oid = t.typnamespace
         WHERE a.attrelid = source AND a.attname = ANY (key)
-          AND (t.typtype = 'c' OR NOT has_schema_privilege('vectorize_owner', n.oid, 'USAGE'))
+          AND (t.typtype = 'c' OR t.typcategory = 'A' OR NOT has_schema_privilege('vectorize_owner', n.oid, 'USAGE'))
     LOOP
         RETURN NEXT CASE WHEN bad.typtype = 'c' THEN format('key: column %s is of the composite type %s', bad.attname, bad.type)
+            -- Keys travel as arrays of each column, and an array of arrays has lost where one ends.
+            WHEN bad.typcategory = 'A' THEN format('key: column %s is of the array type %s', bad.attname, bad.type)
             ELSE format('key: the type %s of column %s is out of reach: GRANT USAGE ON SCHEMA %I TO vectorize_owner', bad.type, bad.attname, bad.nspname) END;
     END LOOP;
 END

@@ -24,7 +24,7 @@ CALLS = {
     "SELECT vectorize.embed_query('docs', 'x')": {READER, ADMIN},
     "SELECT vectorize.search_plan('docs')": {READER, ADMIN},
     "CALL vectorize.work('docs', 0)": {WORKER, ADMIN},
-    "SELECT vectorize.prepare(1, '{}')": {WORKER, ADMIN},
+    "SELECT vectorize.stop(0, 'x')": {WORKER, ADMIN},
     "SELECT name FROM vectorize.job": {WORKER, ADMIN},
     "SELECT name FROM vectorize.deployment": {WORKER, ADMIN},
     "SELECT * FROM vectorize.next_maintenance()": {ADMIN},
@@ -38,10 +38,7 @@ CALLS = {
     "SELECT vectorize.set_deployment('other', 'm', 8, 1, 1, 1)": {ADMIN},
     # Nobody's, whatever the role: what only the engine does, its tables, the sources, and its owner.
     "SELECT vectorize.forget(1)": set(),
-    "CALL vectorize.generate_tables(1, '{}')": set(),
     "CALL vectorize.drop_tables(1)": set(),
-    "SELECT vectorize.write_results(NULL, NULL, NULL)": set(),
-    "SELECT vectorize.lock_rows(NULL, NULL)": set(),
     "CALL vectorize.grant_rights()": set(),
     "UPDATE vectorize.job SET state = 'paused'": set(),
     "UPDATE vectorize.deployment SET not_before = NULL": set(),
@@ -73,11 +70,17 @@ def test_each_role_may_do_what_it_is_for_and_nothing_else(db: VectorDatabase, ro
                 denied = False
             except DENIED:
                 denied = True
+            except (psycopg.errors.UndefinedFunction, psycopg.errors.SyntaxError):
+                raise  # a call that is not there proves nothing
             except psycopg.Error:
                 denied = False  # it may call it, and what it says is another test's matter
             if denied != (role not in allowed):
                 wrong.append((statement, "denied" if denied else "allowed"))
     assert wrong == []
+    assert db.rows(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'vectorize'::regnamespace AND has_function_privilege(%s, p.oid, 'EXECUTE') "
+        "<> EXISTS (SELECT FROM vectorize.rights() AS r WHERE r.role = %s AND r.object = p.oid)", [role, role]
+    ) == []  # fmt: skip
     assert (
         db.value("SELECT has_table_privilege(%s, 'vectorize.job', 'INSERT, UPDATE, DELETE, TRUNCATE')", [role]) is False
     )
