@@ -70,10 +70,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             RETURN QUERY SELECT b.ord, {text}, {stored} FROM ROWS FROM ({unnested}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE j.target WHEN 'column' THEN $x$BEGIN
-            UPDATE {source} AS s SET {column} = b.vector
-            FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
-            WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL);
+        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE j.target WHEN 'column' THEN $x$DECLARE
+            vectorize_filled bigint;
+        BEGIN
+            WITH written AS (
+                UPDATE {source} AS s SET {column} = b.vector
+                FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
+                WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.vector
+            )
+            SELECT pg_catalog.count(w.vector) INTO vectorize_filled FROM written AS w;
+            IF vectorize_filled <> (SELECT pg_catalog.count(v.vector) FROM pg_catalog.unnest(vectorize_vectors) AS v (vector)) THEN
+                RAISE EXCEPTION 'a trigger or a policy of the table kept the vector from being written';
+            END IF;
             SET CONSTRAINTS ALL IMMEDIATE;
             RETURN true;
         END$x$ ELSE $x$BEGIN

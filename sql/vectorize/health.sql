@@ -16,6 +16,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source) THEN
         RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
     END IF;
+    IF vectorize.hides_rows(j.source) THEN
+        RETURN format('row security is forced on %s and no policy lets its owner see a row: create one, or do not force it', vectorize.table_name(j.source));
+    END IF;
     seen := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
     IF seen = j.facts THEN
         RETURN NULL;

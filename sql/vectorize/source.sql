@@ -87,6 +87,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = table_oid
 $$;
 
+-- Whether row security keeps every row from the table's own owner, as whom rows are read: they would seem to be gone.
+CREATE OR REPLACE FUNCTION vectorize.hides_rows(source oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.relrowsecurity AND c.relforcerowsecurity
+        AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND (rolbypassrls OR rolsuper))
+        AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polpermissive AND polcmd IN ('*', 'r') AND polroles && ARRAY[c.relowner, 0::oid])
+    FROM pg_class AS c WHERE c.oid = source
+$$;
+
 -- Everything about the source that a job takes for granted. `define` keeps it, workers compare (health.sql).
 CREATE OR REPLACE FUNCTION vectorize.source_facts(job_id integer, source oid, key text[], template text, target_table oid, target_column text)
 RETURNS jsonb

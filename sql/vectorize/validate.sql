@@ -84,10 +84,7 @@ BEGIN
         RETURN NEXT format('table: %s belongs to %s, and %s cannot act as it: define the job as its owner, or GRANT %I TO %I',
             source_name, owner, current_user, owner, current_user);
     END IF;
-    IF c.relforcerowsecurity
-        AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND (rolbypassrls OR rolsuper))
-        AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = source AND polpermissive AND polroles && ARRAY[c.relowner, 0::oid])
-    THEN
+    IF vectorize.hides_rows(source) THEN
         RETURN NEXT format('table: row security is forced on %s and no policy lets its owner %s see a row: CREATE POLICY ... TO %I', source_name, owner, owner);
     END IF;
 END

@@ -53,6 +53,24 @@ def test_a_table_whose_owner_changes_stops_and_goes_on_under_the_new_one(db: Vec
     settled(db)
 
 
+def test_row_security_that_is_forced_later_stops_the_job_and_removes_no_vector(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.work()
+    db.execute("ALTER TABLE docs ENABLE ROW LEVEL SECURITY")
+    db.execute("ALTER TABLE docs FORCE ROW LEVEL SECURITY")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("UPDATE docs SET body = 'new' WHERE id = 1")
+    db.work()
+    assert "row security is forced on public.docs" in db.status()["reason"]
+    assert db.value("SELECT count(*) FROM docs_embedding") == 5
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="row security is forced"):
+        db.execute("CALL vectorize.resume('docs')")
+    db.execute("CREATE POLICY engine ON docs USING (true)")
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    settled(db)
+
+
 @pytest.mark.parametrize("target", ["column", "table"])
 @pytest.mark.parametrize(
     "statement",
