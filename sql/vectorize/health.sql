@@ -21,7 +21,7 @@ BEGIN
     END IF;
     seen := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
     IF seen = j.facts THEN
-        RETURN NULL;
+        RETURN vectorize.read_failure(j);
     END IF;
     SELECT string_agg(c, ', ' ORDER BY c) INTO gone FROM jsonb_object_keys(j.facts -> 'template') AS c
     WHERE NOT coalesce(seen -> 'template', '{}') ? c;
@@ -43,6 +43,21 @@ BEGIN
     UPDATE vectorize.job SET facts = seen WHERE id = job_id;
     PERFORM vectorize.restart_sweep(job_id);
     RETURN NULL;
+END
+$$;
+
+-- Why the source cannot be read, or NULL: a right that its owner lost, a policy that raises. Tried here, where it can be told, since
+-- in the middle of a batch it ends the whole call, and with it the other jobs'. What passes by itself is none of that.
+CREATE OR REPLACE FUNCTION vectorize.read_failure(j vectorize.job) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('SELECT FROM vectorize_jobs.scan_%s(%s, 1, true)', j.id, vectorize.key_list(cardinality(j.key_columns), 'NULL'));
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    IF sqlstate ~ '^(40|53|55P03|57|58|XX)' THEN
+        RAISE;
+    END IF;
+    RETURN format('%s cannot be read: %s. Correct it, then CALL vectorize.resume(%L)', vectorize.table_name(j.source), sqlerrm, j.name);
 END
 $$;
 

@@ -109,6 +109,51 @@ def test_a_template_column_of_another_type_is_compared_anew(db: VectorDatabase, 
     settled(db, text="concat(body)")
 
 
+POLICY_THAT_FAILS = """
+    CREATE FUNCTION refuse(bigint) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''a policy that fails''; END';
+    CREATE POLICY one ON docs USING (refuse(id));
+    ALTER TABLE docs ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE docs FORCE ROW LEVEL SECURITY;
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("REVOKE SELECT ON docs FROM deployer", "permission denied for table docs"),
+        (POLICY_THAT_FAILS, "a policy that fails"),
+    ],
+)
+def test_a_source_that_cannot_be_read_stops_its_job_and_no_other(db: VectorDatabase, statement: str, said: str) -> None:
+    db.make_docs(5)
+    db.execute("CREATE TABLE other (id int PRIMARY KEY, body text)")
+    db.execute("INSERT INTO other VALUES (1, 'x')")
+    db.define("public.other", name="other")
+    db.execute(statement)
+    db.work()
+    assert (db.status()["state"], db.status("other")["embedded"]) == ("stopped", 1)
+    assert said in db.status()["reason"]
+    assert "CALL vectorize.resume('docs')" in db.status()["reason"]
+    db.execute("GRANT SELECT ON docs TO deployer; ALTER TABLE docs NO FORCE ROW LEVEL SECURITY")
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    settled(db)
+
+
+def test_a_published_table_that_cannot_tell_its_rows_apart_stops_the_job_and_blames_no_row(db: VectorDatabase) -> None:
+    db.execute("CREATE TABLE docs (id bigint NOT NULL UNIQUE, body text)")
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, 5) AS g")
+    db.execute("CREATE PUBLICATION news FOR TABLE docs")
+    db.define(key=["id"])
+    db.work()
+    assert "does not have a replica identity" in db.status()["reason"]
+    assert db.rows("SELECT * FROM vectorize.failures") == []
+    db.execute("ALTER TABLE docs REPLICA IDENTITY FULL")
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    settled(db)
+
+
 # Writers under other isolation levels
 
 
