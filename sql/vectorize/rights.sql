@@ -7,10 +7,11 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.public_names() RETURNS TABLE (role text, name text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.role, unnest(r.names) FROM (VALUES
-        ('vectorize_worker', '{work}'::text[]),
+        -- A worker also says how it is, which calls of the dead are still leased, and which index is due.
+        ('vectorize_worker', '{work, status, lease, next_maintenance}'::text[]),
         ('vectorize_reader', '{status, failures, estimate, search, search_by, embed_query}'),
         ('vectorize_admin', '{set_deployment, define, pause, resume, retry, reembed, verify, remove, work, next_maintenance,
-                              status, failures, estimate, search, search_by, embed_query, job, deployment}'),
+                              status, failures, estimate, search, search_by, embed_query, job, deployment, lease}'),
         ('vectorize_owner', '{grant_rights, check_source}')) AS r (role, names)
 $$;
 

@@ -65,7 +65,7 @@ def standby_of(primary: VectorDatabase) -> Iterator[Standby]:
     try:
         postmaster.start([
             "-p", str(_PORT), "-c", "listen_addresses=", "-c", f"unix_socket_directories={home}",
-            "-c", f"restore_command=cp {source}/pg_wal/%f %p", "-c", "wal_retrieve_retry_interval=50ms",
+            "-c", f'restore_command=cp "{source}/pg_wal/%f" "%p"', "-c", "wal_retrieve_retry_interval=50ms",
         ])  # fmt: skip
         yield Standby(primary, home)
     finally:

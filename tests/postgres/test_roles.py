@@ -18,7 +18,8 @@ DENIED = psycopg.errors.InsufficientPrivilege
 WORKER, READER, ADMIN = "vectorize_worker", "vectorize_reader", "vectorize_admin"
 
 CALLS = {
-    "SELECT * FROM vectorize.status": {READER, ADMIN},
+    "SELECT * FROM vectorize.status": {WORKER, READER, ADMIN},
+    "SELECT * FROM vectorize.lease": {WORKER, ADMIN},
     "SELECT * FROM vectorize.failures": {READER, ADMIN},
     "SELECT * FROM vectorize.estimate('docs')": {READER, ADMIN},
     "SELECT vectorize.embed_query('docs', 'x')": {READER, ADMIN},
@@ -27,7 +28,7 @@ CALLS = {
     "SELECT vectorize.stop(0, 'x')": {WORKER, ADMIN},
     "SELECT name FROM vectorize.job": {WORKER, ADMIN},
     "SELECT name FROM vectorize.deployment": {WORKER, ADMIN},
-    "SELECT * FROM vectorize.next_maintenance()": {ADMIN},
+    "SELECT * FROM vectorize.next_maintenance()": {WORKER, ADMIN},
     "CALL vectorize.pause('docs')": {ADMIN},
     "CALL vectorize.resume('docs')": {ADMIN},
     "CALL vectorize.retry('docs')": {ADMIN},
