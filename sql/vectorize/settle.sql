@@ -81,7 +81,7 @@ BEGIN
         ), done AS (
             DELETE FROM vectorize_jobs.item_{job} AS i USING r, free
             WHERE i.version = free.version AND r.version = free.version AND i.version = ANY ($2)
-            RETURNING %1$s, i.attempts, r.outcome, r.digest, r.embedding, r.error
+            RETURNING %1$s, i.attempts, r.outcome, r.digest, r.embedding, r.error, r.pieces
         ), before AS (
             SELECT d.outcome, t.embedded, f.k1 IS NOT NULL AS failed
             FROM done AS d LEFT JOIN vectorize_jobs.receipt_{job} AS t ON %2$s LEFT JOIN vectorize_jobs.failure_{job} AS f ON %3$s
@@ -108,7 +108,8 @@ BEGIN
         FROM before
     $q$, vectorize.key_list(n, 'i.k%s'), vectorize.key_match(j, 't.k{n}', 'd.k{n}'), vectorize.key_match(j, 'f.k{n}', 'd.k{n}'),
         vectorize.key_list(n, 'k%s'), vectorize.key_list(n, 'array_agg(k%s)'),
-        format('CASE WHEN outcome = ''embed'' THEN CAST(embedding AS %s.%I(%s)) END', vectorize.vector_schema(), j.type, j.dimensions)), '{job}', j.id::text)
+        format('CASE WHEN outcome = ''embed'' THEN %s END', CASE j.stage WHEN 'split' THEN 'to_jsonb(pieces)'
+            ELSE format('CAST(embedding AS %s.%I(%s))', vectorize.vector_schema(), j.type, j.dimensions) END)), '{job}', j.id::text)
     INTO counts USING results, ready, j.target;
     RETURN counts;
 END

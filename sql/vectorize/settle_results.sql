@@ -42,7 +42,7 @@ BEGIN
         IF state IS NOT NULL AND low = high AND results[low].outcome <> 'kept' THEN
             -- First with removing the vector that is there; where the same trigger forbids that too, without.
             results[low] := ROW(results[low].version, CASE WHEN results[low].outcome = 'failed' THEN 'kept' ELSE 'failed' END,
-                                results[low].digest, NULL, error)::vectorize.result;
+                                results[low].digest, NULL, error, NULL)::vectorize.result;
             PERFORM vectorize.note_error(s.job, error);
             COMMIT;
             CONTINUE;

@@ -18,7 +18,7 @@ DECLARE
 BEGIN
     COMMIT;
     results := ARRAY(
-        SELECT ROW(b.version, b.outcome, b.digest, NULL, CASE WHEN b.outcome = 'failed' THEN 'its workers died five times' END)::vectorize.result
+        SELECT ROW(b.version, b.outcome, b.digest, NULL, CASE WHEN b.outcome = 'failed' THEN 'its workers died five times' END, NULL)::vectorize.result
         FROM pg_catalog.unnest(batch) AS b WHERE b.outcome <> 'embed');
     CALL vectorize.settle_results(s, lease, results);
     -- Equal texts are one input.
@@ -44,7 +44,7 @@ BEGIN
         COMMIT;
         IF kind = 'done' THEN
             results := ARRAY(
-                SELECT ROW(b.version, 'embed', b.digest, e.vector, NULL)::vectorize.result
+                SELECT ROW(b.version, 'embed', b.digest, e.vector, NULL, NULL)::vectorize.result
                 FROM pg_catalog.unnest(digests[low:high]) WITH ORDINALITY AS i (digest, ord)
                 JOIN pg_catalog.unnest(reply.embeddings) AS e ON e.input = i.ord
                 JOIN pg_catalog.unnest(batch) AS b ON b.digest = i.digest AND b.outcome = 'embed');
@@ -53,7 +53,7 @@ BEGIN
             todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
         ELSIF kind = 'input' THEN
             results := ARRAY(
-                SELECT ROW(b.version, 'failed', b.digest, NULL, reply.message)::vectorize.result
+                SELECT ROW(b.version, 'failed', b.digest, NULL, reply.message, NULL)::vectorize.result
                 FROM pg_catalog.unnest(batch) AS b WHERE b.digest = digests[low] AND b.outcome = 'embed');
             CALL vectorize.settle_results(s, lease, results);
         ELSE

@@ -29,8 +29,11 @@ BEGIN
     END IF;
     SELECT f.folded, greatest(f.last_id, s.after_change) INTO folded, s.after_change FROM vectorize.fold(s.job, s.after_change, 1000) AS f;
     COMMIT;
+    IF j.standing = 'previous' THEN
+        RETURN;  -- its changes are noted, and nothing is spent on it
+    END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    IF d.not_before > pg_catalog.clock_timestamp() THEN
+    IF j.stage = 'embed' AND d.not_before > pg_catalog.clock_timestamp() THEN
         -- A second at a time and a commit between, since sleeping holds a snapshot.
         s.idle := d.not_before > s.deadline AND folded = 0;
         PERFORM pg_catalog.pg_sleep(least(1, extract(epoch FROM least(d.not_before, s.deadline) - pg_catalog.clock_timestamp())));
@@ -42,7 +45,11 @@ BEGIN
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.after_item := versions[1] - 1;
-        CALL vectorize.work_batch(s, j, d, lease, versions);
+        IF j.stage = 'split' THEN
+            CALL vectorize.split_batch(s, j, d, lease, versions);
+        ELSE
+            CALL vectorize.work_batch(s, j, d, lease, versions);
+        END IF;
         RETURN;
     END IF;
     SELECT * INTO fed FROM vectorize.feed(s.job, greatest(1000, 5 * j.batch_size));
@@ -77,6 +84,7 @@ BEGIN
     IF why IS NOT NULL THEN
         PERFORM vectorize.stop(s.job, why);
     END IF;
+    PERFORM vectorize.switch_if_ready(s.job);
     PERFORM vectorize.reap(s.job, s.worker);
     PERFORM vectorize.fold_counters();
     FOREACH held IN ARRAY s.hand_leases LOOP
