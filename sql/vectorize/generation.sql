@@ -40,6 +40,12 @@ BEGIN
 END
 $$;
 
+-- The same by the job's name; returns the number of the generation that became current, or NULL.
+CREATE OR REPLACE FUNCTION vectorize.switch(job text) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j.generation FROM vectorize.job_rows(job) AS j WHERE j.standing = 'next' AND vectorize.switch_if_ready(j.id)
+$$;
+
 -- Goes back to the generation before, at once; its vectors are those of the rows that did not change since, and workers embed
 -- the others. A definition that still asks for the newer one takes it up again at the next `define`.
 CREATE OR REPLACE PROCEDURE vectorize.rollback(job text)

@@ -68,13 +68,16 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
     j vectorize.job;
     state text;
+    partitioned boolean;
 BEGIN
     FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state IN ('active', 'paused') AND o.stage = 'embed' AND o.standing <> 'previous' ORDER BY o.id LOOP
         state := vectorize.index_state(j.id);
+        partitioned := (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = j.target_table);
         IF state IN ('none', 'ready') THEN
-            RETURN QUERY SELECT j.name, 'DROP INDEX CONCURRENTLY ' || i.name, 'the job asks for another index now, or for none'::text
+            -- That of a partitioned table is not dropped concurrently; its locks are brief.
+            RETURN QUERY SELECT j.name, CASE WHEN partitioned THEN 'DROP INDEX ' ELSE 'DROP INDEX CONCURRENTLY ' END || i.name, 'the job asks for another index now, or for none'::text
             FROM vectorize.target_indexes(j, j.target_table) AS i WHERE i.ours AND NOT i.fits;
-        ELSIF state IN ('due', 'invalid') AND (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = j.target_table) THEN
+        ELSIF state IN ('due', 'invalid') AND partitioned THEN
             RETURN QUERY SELECT j.name, s.statement, s.reason FROM vectorize.partition_index_statements(j) AS s LIMIT 1;
         ELSIF state IN ('due', 'invalid') THEN
             RETURN QUERY SELECT j.name, 'DROP INDEX CONCURRENTLY ' || i.name, 'an index build was interrupted'::text
@@ -99,7 +102,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH tree AS (
         SELECT t.relid, t.parentrelid, t.isleaf, t.level, i.oid AS index, i.name, i.valid, h.inhparent IS NOT NULL AS attached
         FROM pg_partition_tree(j.target_table) AS t
-        LEFT JOIN LATERAL (SELECT * FROM vectorize.target_indexes(j, t.relid) AS x WHERE x.fits ORDER BY x.valid DESC LIMIT 1) AS i ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM vectorize.target_indexes(j, t.relid) AS x
+            WHERE x.fits AND NOT EXISTS (  -- one that belongs to an index with other options above it goes with that
+                SELECT FROM pg_inherits AS o JOIN vectorize.target_indexes(j, t.parentrelid) AS p ON p.oid = o.inhparent WHERE o.inhrelid = x.oid AND NOT p.fits)
+            ORDER BY x.valid DESC LIMIT 1) AS i ON true
         LEFT JOIN pg_inherits AS h ON h.inhrelid = i.oid
     )
     SELECT s.statement, s.reason FROM (

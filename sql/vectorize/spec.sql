@@ -15,6 +15,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT vectorize.spec_defaults() || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec)
 $$;
 
+-- The definition that a job has now: that of its newest wish, a generation that is not complete yet where there is one.
+CREATE OR REPLACE FUNCTION vectorize.declared(job text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('name', j.name, 'table', coalesce(vectorize.table_name(j.declared_source), ''), 'template', r.template,
+        'deployment', j.deployment, 'key', r.key_columns, 'target', CASE WHEN s.id IS NULL THEN j.target ELSE 'table' END, 'column', j.declared_column,
+        'type', j.type, 'dimensions', j.dimensions, 'distance', j.distance, 'index', j.index_method, 'index_options', j.index_options,
+        'index_coverage', j.index_coverage, 'batch_size', j.batch_size,
+        'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END)
+    FROM vectorize.job AS j LEFT JOIN vectorize.job AS s ON s.stage = 'split' AND s.target_table = j.source
+    CROSS JOIN LATERAL (SELECT coalesce(s.template, j.template) AS template, coalesce(s.key_columns, j.key_columns) AS key_columns) AS r
+    WHERE j.name = $1 AND j.stage = 'embed' AND j.standing IN ('current', 'next') AND j.state <> 'removed'
+    ORDER BY j.standing = 'next' DESC LIMIT 1
+$$;
+
 -- Mistakes that can be told from the text alone.
 CREATE OR REPLACE FUNCTION vectorize.spec_mistakes(spec jsonb) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

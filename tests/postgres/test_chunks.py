@@ -77,13 +77,17 @@ def test_a_search_returns_the_chunk_and_its_row(db: VectorDatabase) -> None:
     make_long_docs(db, 3)
     db.work()
     wanted = chunks(db, "id = 2 AND chunk = 4")[0]
-    [(key, distance, content, chunk)] = db.rows("SELECT key, distance, content, chunk FROM vectorize.search('docs', %s, 1)", [wanted[2]])
+    [(key, distance, content, chunk)] = db.rows(
+        "SELECT key, distance, content, chunk FROM vectorize.search('docs', %s, 1)", [wanted[2]]
+    )
     assert content == wanted[2]
     assert chunk in {row[1] for row in chunks(db) if row[2] == content}
     assert key["id"] in {1, 2, 3}
     assert distance == pytest.approx(0, abs=1e-6)
     db.execute("DELETE FROM docs")
-    assert db.rows("SELECT * FROM vectorize.search('docs', 'anything', 5)") == [], "a deleted row is not found, even before its chunks are gone"
+    assert db.rows("SELECT * FROM vectorize.search('docs', 'anything', 5)") == [], (
+        "a deleted row is not found, even before its chunks are gone"
+    )
 
 
 def test_a_change_of_the_chunks_size_cuts_anew_and_of_the_model_makes_a_generation(db: VectorDatabase) -> None:
@@ -117,14 +121,20 @@ def test_a_job_becomes_chunked_and_back_without_a_gap(db: VectorDatabase) -> Non
     complete(db)
     assert db.rows("SELECT key, chunk FROM vectorize.search('docs', 'text 7', 1)") == [({"id": 7}, None)]
     db.execute("CALL vectorize.discard('docs', 2)")
-    assert db.rows("SELECT stage FROM vectorize.job") == [("embed",)], "the splitter went with the last generation that read its chunks"
+    assert db.rows("SELECT stage FROM vectorize.job") == [("embed",)], (
+        "the splitter went with the last generation that read its chunks"
+    )
     db.execute("CALL vectorize.remove('docs', false)")
     assert db.rows("SELECT relname FROM pg_class WHERE relname LIKE 'docs_%' AND relkind = 'r'") == []
 
 
 def test_a_poison_chunk_is_quarantined_and_its_neighbours_are_not(db: VectorDatabase) -> None:
     make_long_docs(db, 2)
-    db.fault("error", "azure_openai.create_embeddings: 400: This model's maximum context length is 8192 tokens.", pattern="%number 17.%")
+    db.fault(
+        "error",
+        "azure_openai.create_embeddings: 400: This model's maximum context length is 8192 tokens.",
+        pattern="%number 17.%",
+    )
     db.work()
     assert len(db.rows("SELECT * FROM vectorize.failures")) == 2
     assert {row[0] for row in db.rows("SELECT id FROM docs_embedding WHERE embedding IS NULL")} == {1, 2}
@@ -147,7 +157,9 @@ def splitter(server: VectorServer) -> Any:
     share=st.floats(0, 0.5),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_nothing_of_a_text_is_lost_and_no_chunk_is_too_large(splitter: Any, text: str, tokens: int, share: float) -> None:
+def test_nothing_of_a_text_is_lost_and_no_chunk_is_too_large(
+    splitter: Any, text: str, tokens: int, share: float
+) -> None:
     pieces = splitter(text, tokens, 0)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     overlapping = splitter(text, tokens, int(tokens * share))
@@ -164,4 +176,7 @@ def test_cuts_fall_on_paragraphs_then_sentences_then_words(splitter: Any) -> Non
     words = "word " * 500
     assert all(set(piece.split()) == {"word"} for piece in splitter(words, 20, 0))
     [first, second, *_] = splitter(text, 60, 20)
-    assert first.endswith(second.split(".")[0] + ". " + second.split(".")[1].strip() + ".") or second.split("\n")[0] in first
+    assert (
+        first.endswith(second.split(".")[0] + ". " + second.split(".")[1].strip() + ".")
+        or second.split("\n")[0] in first
+    )

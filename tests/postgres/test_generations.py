@@ -16,10 +16,14 @@ SEARCH = "SELECT key, content FROM vectorize.search('docs', %s, %s)"
 
 
 def generations(db: VectorDatabase) -> list[tuple[Any, ...]]:
-    return db.rows("SELECT generation, standing, target, embedded FROM vectorize.generations WHERE job = 'docs' ORDER BY generation")
+    return db.rows(
+        "SELECT generation, standing, target, embedded FROM vectorize.generations WHERE job = 'docs' ORDER BY generation"
+    )
 
 
-def wrong(db: VectorDatabase, column: str, dimensions: int, table: str = "docs", text: str = "body") -> list[tuple[Any, ...]]:
+def wrong(
+    db: VectorDatabase, column: str, dimensions: int, table: str = "docs", text: str = "body"
+) -> list[tuple[Any, ...]]:
     return db.rows(
         f"SELECT {text}, {column}::real[], azure_openai.vector_of({text}, {dimensions})::vector::real[] FROM {table} "
         f"WHERE {column}::real[] IS DISTINCT FROM azure_openai.vector_of({text}, {dimensions})::vector::real[]"
@@ -39,7 +43,11 @@ def test_another_size_is_filled_beside_the_old_one_and_then_used(db: VectorDatab
     assert db.work() == {"embedded": 250, "requests": 3}
     while db.status()["generation"] == 1:
         db.work(seconds=1)
-    place = ("column embedding", "column embedding_2") if target == "column" else ("table public.docs_embedding", "table public.docs_embedding_2")
+    place = (
+        ("column embedding", "column embedding_2")
+        if target == "column"
+        else ("table public.docs_embedding", "table public.docs_embedding_2")
+    )
     assert generations(db) == [(1, "previous", place[0], 250), (2, "current", place[1], 250)]
     assert db.rows(SEARCH, ["text 77", 1])[0][0] == {"id": 77}
     if target == "column":
@@ -130,7 +138,9 @@ def test_a_generation_is_discarded_on_request_and_never_the_current_one(db: Vect
         db.execute("CALL vectorize.discard('docs', 3)")
     db.execute("CALL vectorize.discard('docs', 1)")
     assert [row[0] for row in generations(db)] == [2]
-    assert db.rows("SELECT attname FROM pg_attribute WHERE attrelid = 'docs'::regclass AND attname LIKE 'embedding%' AND NOT attisdropped") == [("embedding_2",)]
+    assert db.rows(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'docs'::regclass AND attname LIKE 'embedding%' AND NOT attisdropped"
+    ) == [("embedding_2",)]
     assert db.rows("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'docs'::regclass AND NOT tgisinternal") == [(2,)]
     db.execute("UPDATE docs SET body = 'x' WHERE id = 1")
     db.work()
@@ -180,8 +190,12 @@ def test_searches_find_the_row_at_every_moment_of_a_change(db: VectorDatabase) -
         chance = random.Random(seed + 1)
         with db.connect() as conn:
             while not done.is_set():
-                conn.execute("UPDATE docs SET body = 'written ' || %s WHERE id = %s", [chance.random(), chance.randrange(1, 100)])
-                done.wait(0.01)  # a row that changes faster than it can be embedded never has the vector of its present text
+                conn.execute(
+                    "UPDATE docs SET body = 'written ' || %s WHERE id = %s", [chance.random(), chance.randrange(1, 100)]
+                )
+                done.wait(
+                    0.01
+                )  # a row that changes faster than it can be embedded never has the vector of its present text
 
     def change() -> None:
         try:
@@ -223,7 +237,9 @@ def test_a_killed_change_goes_on_where_it_was(db: VectorDatabase) -> None:
     with db.connect() as conn:
         pid = conn.info.backend_pid
         db.mend(latency=0.2)
-        killer = threading.Thread(target=lambda: (wait_for_calls(db, paid + 2), db.execute("SELECT pg_terminate_backend(%s)", [pid])))
+        killer = threading.Thread(
+            target=lambda: (wait_for_calls(db, paid + 2), db.execute("SELECT pg_terminate_backend(%s)", [pid]))
+        )
         killer.start()
         with pytest.raises(psycopg.Error):
             conn.execute("CALL vectorize.work()")
