@@ -10,16 +10,13 @@ DECLARE
     j vectorize.job := vectorize.job_named(verify.job);
     fed record;
 BEGIN
+    PERFORM vectorize.ensure_steps(j.id);
     PERFORM vectorize.restart_sweep(j.id);
     COMMIT;
     LOOP
         SELECT * INTO fed FROM vectorize.feed(j.id, 2000);
         COMMIT;
         EXIT WHEN NOT fed.more;
-        IF fed.busy THEN
-            PERFORM pg_catalog.pg_sleep(0.02);
-            COMMIT;
-        END IF;
     END LOOP;
     report := vectorize.sweep_report(j.id);
     RAISE NOTICE 'job %: % missing, % stale, % orphaned', j.name, report ->> 'missing', report ->> 'stale', report ->> 'orphaned';
