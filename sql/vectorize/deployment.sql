@@ -34,6 +34,17 @@ BEGIN
 END
 $$;
 
+-- How much of the quota workers leave to searches, from 0 to less than 1.
+CREATE OR REPLACE FUNCTION vectorize.set_search_share(deployment_name text, share real) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE vectorize.deployment SET search_share = share WHERE name = deployment_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no deployment %', deployment_name USING ERRCODE = 'undefined_object';
+    END IF;
+END
+$$;
+
 -- A call succeeded. Writes only when there is something to write: every worker shares this row.
 CREATE OR REPLACE FUNCTION vectorize.call_succeeded(deployment_name text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -59,7 +59,7 @@ BEGIN
     FOR part IN
         SELECT * FROM (VALUES
             ('{job}', j.id::text),
-            ('{k}', vectorize.key_list(n, 'k%s')), ('{i.k}', vectorize.key_list(n, 'i.k%s')), ('{r.k}', vectorize.key_list(n, 'r.k%s')), ('{b.k}', vectorize.key_list(n, 'b.k%s')), ('{s.k}', vectorize.key_list(n, 's.k%s')), ('{p.k}', vectorize.key_list(n, 'p.k%s')),
+            ('{k}', vectorize.key_list(n, 'k%s')), ('{i.k}', vectorize.key_list(n, 'i.k%s')), ('{r.k}', vectorize.key_list(n, 'r.k%s')), ('{b.k}', vectorize.key_list(n, 'b.k%s')), ('{sweep.k}', vectorize.key_list(n, 'sweep.k%s')), ('{p.k}', vectorize.key_list(n, 'p.k%s')),
             ('{arrays}', vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s')), ('{keys}', vectorize.key_list(n, 'keys.a%s')),
             ('{set s.k}', vectorize.key_list(n, 'k%s = page.k%s')),
             ('{r is b}', vectorize.key_match(j, 'r.k{n}', 'b.k{n}')), ('{f is b}', vectorize.key_match(j, 'f.k{n}', 'b.k{n}')),

@@ -67,7 +67,7 @@ BEGIN
     END IF;
     b := present.b;
     UPDATE vectorize.bucket AS o
-    SET tokens = b.tokens - (SELECT sum(c) FROM unnest(characters) AS c) / 4.0, requests = b.requests - 1, at = b.at
+    SET tokens = b.tokens - (SELECT sum((c + 3) / 4) FROM unnest(characters) AS c), requests = b.requests - 1, at = b.at
     WHERE o.deployment = deployment_name;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the quota is unused for a moment less
     RETURN present.wait;

@@ -24,8 +24,8 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.feed_step() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
-    phase text;
-    print bytea;
+    sweep record;
+    fingerprint bytea;
 BEGIN
     seen := 0;
     queued := 0;
@@ -33,36 +33,37 @@ BEGIN
     IF NOT more THEN
         RETURN;
     END IF;
-    -- Locked, so that feeders follow one another, and a restart of the sweep waits; then read again, since it may have moved.
-    SELECT s.phase INTO phase FROM vectorize_jobs.sweep_{job} AS s FOR UPDATE;
+    -- Locked, so that feeders follow one another, and a restart of the sweep waits. By its place from here on: a long transaction
+    -- elsewhere keeps every version of the row, and a search would read them all.
+    SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s FOR UPDATE;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the page is walked again
-    IF phase = 'source' THEN
-        print := (SELECT fingerprint FROM vectorize.job WHERE id = {job});
+    IF sweep.phase = 'source' THEN
+        SELECT j.fingerprint INTO fingerprint FROM vectorize.job AS j WHERE j.id = {job};
         $step$ || vectorize.feed_source_statement() || $step$
-        INTO seen, queued, versions;
-    ELSIF phase = 'receipts' THEN
+        INTO seen, queued, versions, more;
+    ELSIF sweep.phase = 'receipts' THEN
         $step$ || vectorize.feed_receipts_statement() || $step$
-        INTO seen, queued, versions;
+        INTO seen, queued, versions, more;
     END IF;
-    more := NOT EXISTS (SELECT FROM vectorize_jobs.sweep_{job} AS s WHERE s.phase = 'done');
 END $step$ $$;
 
 CREATE OR REPLACE FUNCTION vectorize.feed_source_statement() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
         WITH page AS MATERIALIZED (
-            SELECT p.*, s.compare, CASE WHEN s.compare THEN sha256(print || convert_to(p.content, 'UTF8')) END AS digest, row_number() OVER () AS ord
-            FROM vectorize_jobs.sweep_{job} AS s, vectorize_jobs.scan_{job}({s.k}, page_size, s.compare) AS p
+            SELECT p.*, CASE WHEN sweep.compare THEN sha256(fingerprint || convert_to(p.content, 'UTF8')) END AS digest, row_number() OVER () AS ord
+            FROM vectorize_jobs.scan_{job}({sweep.k}, page_size, sweep.compare) AS p
         ), found AS MATERIALIZED (
             SELECT b.*, r.digest IS NULL AS missing, row_number() OVER (ORDER BY b.ord) AS place
             FROM page AS b
             LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
             LEFT JOIN LATERAL (SELECT true AS there, f.digest FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
-            WHERE CASE WHEN f.there THEN b.compare AND f.digest IS DISTINCT FROM b.digest
+            WHERE CASE WHEN f.there THEN sweep.compare AND f.digest IS DISTINCT FROM b.digest
                        WHEN r.digest IS NULL THEN true
-                       ELSE b.compare AND (r.digest <> b.digest OR r.embedded <> b.stored) END
+                       ELSE sweep.compare AND (r.digest <> b.digest OR r.embedded <> b.stored) END
         ), queued AS (
             INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
-            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END, CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
+            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
+                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
             FROM found ORDER BY place
             ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), counts AS (
@@ -73,19 +74,21 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
             SET missing = s.missing + c.missing, stale = s.stale + c.stale, {set s.k},
                 phase = CASE WHEN c.seen = page_size THEN 'source' WHEN s.compare THEN 'receipts' ELSE 'done' END
             FROM counts AS c LEFT JOIN page ON page.ord = page_size
+            WHERE s.ctid = sweep.place RETURNING s.phase
         )
-        SELECT c.seen, c.queued, (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease) FROM counts AS c
+        SELECT c.seen, c.queued, (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease), (SELECT m.phase <> 'done' FROM moved AS m)
+        FROM counts AS c
 $step$ $$;
 
 CREATE OR REPLACE FUNCTION vectorize.feed_receipts_statement() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
         WITH page AS MATERIALIZED (
             SELECT {p.k}, row_number() OVER (ORDER BY {p.k}) AS ord
-            FROM vectorize_jobs.sweep_{job} AS s, LATERAL (
+            FROM (
                 -- In two, so that each finds its place in the index.
-                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE s.k1 IS NULL ORDER BY {r.k} LIMIT page_size)
+                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE sweep.k1 IS NULL ORDER BY {r.k} LIMIT page_size)
                 UNION ALL
-                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE ({r.k}) > ({s.k}) ORDER BY {r.k} LIMIT page_size)) AS p ({k})
+                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE ({r.k}) > ({sweep.k}) ORDER BY {r.k} LIMIT page_size)) AS p ({k})
         ), keys AS (
             SELECT {arrays} FROM page
         ), gone AS (
@@ -93,7 +96,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
             WHERE NOT EXISTS (SELECT FROM keys, vectorize_jobs.read_{job}({keys}) AS t WHERE t.ord = page.ord)
         ), queued AS (
             INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
-            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END, CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
+            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
+                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
             FROM gone ORDER BY place
             ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), moved AS (
@@ -101,9 +105,10 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
             SET orphaned = s.orphaned + (SELECT count(*) FROM gone), {set s.k},
                 phase = CASE WHEN (SELECT count(*) FROM page) = page_size THEN 'receipts' ELSE 'done' END
             FROM (SELECT 1) AS one LEFT JOIN page ON page.ord = page_size
+            WHERE s.ctid = sweep.place RETURNING s.phase
         )
         SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM queued),
-               (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease)
+               (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease), (SELECT m.phase <> 'done' FROM moved AS m)
 $step$ $$;
 
 CREATE OR REPLACE FUNCTION vectorize.sweeping(job_id integer) RETURNS boolean
