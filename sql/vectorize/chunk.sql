@@ -34,15 +34,17 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.split_batch(INOUT s vectorize.session, j vectorize.job, d vectorize.deployment, lease bigint, versions bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
+    batch vectorize.batch := vectorize.prepare(j, d, versions);
     results vectorize.result[];
+    settled integer := 0;
 BEGIN
     results := ARRAY(
-        SELECT ROW(p.version, p.outcome, p.digest, NULL, CASE WHEN p.outcome = 'failed' THEN 'its workers died five times' END,
-                   CASE WHEN p.outcome = 'embed' THEN vectorize.split(p.content, j.chunk_tokens, j.chunk_overlap, d.bytes_per_token) END)::vectorize.result
-        FROM vectorize.prepare(j.id, versions) AS p);
+        SELECT ROW(r.version, r.outcome, r.digest, NULL, r.error, r.input,
+                   CASE WHEN r.outcome = 'embed' THEN vectorize.split(batch.texts[r.input], j.chunk_tokens, j.chunk_overlap, d.bytes_per_token) END)::vectorize.result
+        FROM pg_catalog.unnest(batch.results) AS r);
     COMMIT;
-    CALL vectorize.settle_results(s, lease, results);
-    PERFORM vectorize.finish_batch(s, lease, versions);
+    CALL vectorize.settle_results(s, settled, j, lease, results, NULL);
+    PERFORM vectorize.finish_batch(s, lease, versions, settled);
     COMMIT;
 END
 $$;

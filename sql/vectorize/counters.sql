@@ -23,10 +23,10 @@ BEGIN
 END
 $$;
 
--- The tokens that a text is taken for.
+-- The tokens that a text is taken for. Without a search path of its own, which would keep it from being inlined; RETURN binds
+-- its names when it is made.
 CREATE OR REPLACE FUNCTION vectorize.tokens(content text, bytes_per_token real) RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT greatest(1, ceil(octet_length(content) / bytes_per_token))::integer
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN greatest(1, ceil(octet_length(content) / bytes_per_token))::integer;
 
 RESET ROLE;

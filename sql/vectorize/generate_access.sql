@@ -20,8 +20,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{s}', (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{names}', (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
+        -- OFFSET keeps the planner from reading the whole target into a hash table, which looks cheap while it is empty.
         ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
-            ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s)', vectorize.table_name(j.target_table),
+            ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s OFFSET 0)', vectorize.table_name(j.target_table),
                         vectorize.key_match(j, 't.{name}', 's.{name}')) END),
         -- Last: a template may hold the words above.
         ('{text}', vectorize.template_expression(j.template, j.source, 's'))) AS p (mark, value)
@@ -77,7 +78,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             INSERT INTO {target} ({names}, {column})
                 SELECT {k}, vector FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE vector IS NOT NULL ORDER BY {k}
                 ON CONFLICT ({names}) DO UPDATE SET {column} = excluded.{column};
-            DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
+            IF pg_catalog.array_ndims(pg_catalog.array_positions(vectorize_vectors, NULL)) > 0 THEN
+                DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
+            END IF;
             RETURN true;
         END$x$ END)
     ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL

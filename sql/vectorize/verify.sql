@@ -13,16 +13,13 @@ DECLARE
 BEGIN
     report := '{"missing": 0, "stale": 0, "orphaned": 0}';
     FOREACH j IN ARRAY ARRAY(SELECT r FROM vectorize.job_rows(verify.job) AS r WHERE r.standing <> 'previous') LOOP
+        PERFORM vectorize.ensure_steps(j.id);
         PERFORM vectorize.restart_sweep(j.id);
         COMMIT;
         LOOP
             SELECT * INTO fed FROM vectorize.feed(j.id, 2000);
             COMMIT;
             EXIT WHEN NOT fed.more;
-            IF fed.busy THEN
-                PERFORM pg_catalog.pg_sleep(0.02);
-                COMMIT;
-            END IF;
         END LOOP;
         one := vectorize.sweep_report(j.id);
         report := (SELECT pg_catalog.jsonb_object_agg(r.key, r.value::bigint + (one ->> r.key)::bigint) FROM pg_catalog.jsonb_each_text(report) AS r);
