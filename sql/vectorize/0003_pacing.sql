@@ -2,7 +2,7 @@
 SET LOCAL ROLE vectorize_owner;
 
 -- How much of the quota is left to searches, which do not draw from the bucket: they write nothing, so they cannot.
-ALTER TABLE vectorize.deployment ADD COLUMN search_share real NOT NULL DEFAULT 0.03 CHECK (search_share >= 0 AND search_share < 1);
+ALTER TABLE vectorize.deployment ADD COLUMN search_share real NOT NULL DEFAULT 0.02 CHECK (search_share >= 0 AND search_share < 1);
 -- When the last failure was counted: calls that were under way then failed for the same cause.
 ALTER TABLE vectorize.deployment ADD COLUMN failed_at timestamptz;
 

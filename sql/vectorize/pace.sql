@@ -11,21 +11,27 @@ BEGIN
 END
 $$;
 
--- The bucket as it is now, and how many seconds it takes until a call may go. The clock may jump: back, and no time has passed;
--- forward, and the bucket is full, which is half a second's share.
-CREATE OR REPLACE FUNCTION vectorize.refilled(d vectorize.deployment, INOUT b vectorize.bucket, OUT wait float8)
+-- The bucket as it is now, what it gains a second, and how many seconds it takes until a call with so many tokens may go: until they
+-- are there, or a quarter of a second's share, so that a large call does not overtake on its way a small one that went before it. The
+-- clock may jump: back, and no time has passed; forward, and the bucket is full, which is half a second's share.
+CREATE OR REPLACE FUNCTION vectorize.refilled(
+    d vectorize.deployment, b vectorize.bucket, wanted bigint,
+    OUT tokens float8, OUT requests float8, OUT token_rate float8, OUT request_rate float8, OUT wait float8
+)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     share float8 := vectorize.rate_now(b) * (1 - d.search_share) / 60;
-    tokens float8 := d.tokens_per_minute * share;
-    -- A little less than the quota, since the service judges requests by windows of a second and calls arrive unevenly.
-    requests float8 := d.requests_per_minute * share * 0.95;
     elapsed float8 := greatest(0, extract(epoch FROM clock_timestamp() - b.at));
 BEGIN
-    b.tokens := least(tokens / 2, b.tokens + elapsed * tokens);
-    b.requests := least(greatest(1, requests / 2), b.requests + elapsed * requests);
-    b.at := clock_timestamp();
-    wait := greatest(0, -b.tokens / tokens, (1 - b.requests) / requests, vectorize.held_back(d));
+    token_rate := d.tokens_per_minute * share;
+    request_rate := d.requests_per_minute * share;
+    IF request_rate < 2 THEN
+        -- A call that is late makes the next one early, and here no second is shared by several: a third of a second more for each.
+        request_rate := 1 / (1 / request_rate + 0.3);
+    END IF;
+    tokens := least(token_rate / 2, b.tokens + elapsed * token_rate);
+    requests := least(greatest(1, request_rate / 2), b.requests + elapsed * request_rate);
+    wait := greatest(0, (least(wanted, token_rate / 4) - tokens) / token_rate, (1 - requests) / request_rate, vectorize.held_back(d));
 END
 $$;
 
@@ -45,7 +51,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.wait_seconds(d vectorize.deployment) RETURNS float8
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT r.wait FROM vectorize.bucket AS b, vectorize.refilled(d, b) AS r WHERE b.deployment = d.name);
+    RETURN (SELECT r.wait FROM vectorize.bucket AS b, vectorize.refilled(d, b, 0) AS r WHERE b.deployment = d.name);
 END
 $$;
 
@@ -58,27 +64,39 @@ DECLARE
     d vectorize.deployment;
     b vectorize.bucket;
     present record;
+    wanted bigint := (SELECT sum((c + 3) / 4) FROM unnest(characters) AS c);
 BEGIN
     SELECT * INTO b FROM vectorize.bucket AS o WHERE o.deployment = deployment_name FOR NO KEY UPDATE;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = deployment_name;
-    present := vectorize.refilled(d, b);
+    present := vectorize.refilled(d, b, wanted);
     IF present.wait > patience THEN
         RETURN NULL;
     END IF;
-    b := present.b;
+    -- What the bucket cannot hold until the call is sent is lost to those that come after it.
     UPDATE vectorize.bucket AS o
-    SET tokens = b.tokens - (SELECT sum((c + 3) / 4) FROM unnest(characters) AS c), requests = b.requests - 1, at = b.at
+    SET tokens = least(present.tokens, present.token_rate * (0.5 - present.wait)) - wanted,
+        requests = least(present.requests, greatest(1, present.request_rate / 2) - present.wait * present.request_rate) - 1,
+        at = clock_timestamp()
     WHERE o.deployment = deployment_name;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the quota is unused for a moment less
     RETURN present.wait;
 END
 $$;
 
--- How many rows a batch should have: two seconds of the quota, so that no worker sits on more, and no more than the job says.
+-- What one request should hold of the quota, so that no worker sits on more: two seconds of the tokens, and where requests are few, what
+-- four of them have between them, since a request that is nearly empty is wasted there.
+CREATE OR REPLACE FUNCTION vectorize.request_tokens(d vectorize.deployment) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN greatest(d.tokens_per_minute / 30.0, 4.0 * d.tokens_per_minute / d.requests_per_minute);
+END
+$$;
+
+-- How many rows a batch should have by that, and no more than the job says.
 CREATE OR REPLACE FUNCTION vectorize.batch_rows(j vectorize.job, d vectorize.deployment, row_tokens float8) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN least(j.batch_size, greatest(1, floor(d.tokens_per_minute / 30.0 / greatest(1, coalesce(row_tokens, 100)))))::integer;
+    RETURN least(j.batch_size, greatest(1, floor(vectorize.request_tokens(d) / greatest(1, coalesce(row_tokens, 100)))))::integer;
 END
 $$;
 

@@ -51,7 +51,7 @@ DECLARE
 BEGIN
     FOR f IN
         SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
-        AND p.proname ~ format('^(sync|truncated|read|scan|sample|lock|write|fold|claim|feed|prepare|hold|settle)_%s$', job_id)
+        AND p.proname ~ format('^(sync|truncated|read|scan|sample|lock|write)_%s$', job_id)
     LOOP
         EXECUTE format('DROP FUNCTION %s CASCADE', f);
     END LOOP;
@@ -71,7 +71,15 @@ $$;
 -- Everything that the engine knows about a job.
 CREATE OR REPLACE FUNCTION vectorize.forget(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f regprocedure;
 BEGIN
+    FOR f IN
+        SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
+        AND p.proname ~ format('^(fold|claim|feed|prepare|hold|settle)_%s$', job_id)
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', f);
+    END LOOP;
     CALL vectorize.drop_tables(job_id);
     DELETE FROM vectorize.lease AS l WHERE l.job = job_id;
     DELETE FROM vectorize.delta AS d WHERE d.job = job_id;

@@ -23,7 +23,7 @@ BEGIN
     END IF;
     IF batch.texts IS NOT NULL THEN
         todo := ARRAY[1, pg_catalog.cardinality(batch.texts)];
-        s.row_tokens := (SELECT pg_catalog.avg(c) / 4 FROM pg_catalog.unnest(batch.characters) AS c);
+        s.row_tokens := (SELECT pg_catalog.avg(c) / 4 FROM pg_catalog.unnest(batch.characters) AS c) * 0.2 + coalesce(s.row_tokens, 100) * 0.8;
     END IF;
     WHILE pg_catalog.cardinality(todo) > 0 AND pg_catalog.clock_timestamp() < s.deadline LOOP
         high := todo[pg_catalog.cardinality(todo)];
@@ -71,14 +71,13 @@ BEGIN
 END
 $$;
 
--- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and three seconds of the quota, so that a small one serves
--- many workers. An input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search
+-- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search
 -- for it; that estimates are not exact is left to the 400.
 CREATE OR REPLACE FUNCTION vectorize.too_large(d vectorize.deployment, tokens integer[], characters integer[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT sum(t) > 240000 OR max(t) > 8192 FROM unnest(tokens) AS t)
-        OR (SELECT sum(c) / 4 > d.tokens_per_minute / 20.0 FROM unnest(characters) AS c);
+        OR (SELECT sum(c) / 4 > 1.5 * vectorize.request_tokens(d) FROM unnest(characters) AS c);
 END
 $$;
 
