@@ -38,12 +38,12 @@ $$;
 -- scan:   the next rows by key, for sweeps.
 -- sample: a share of all rows, for estimates.
 -- lock:   like read, and locked for the vector that follows; rows that somebody else holds are left out, not waited for.
--- write:  the vectors, NULL for rows that have none.
+-- write:  the vectors, NULL for rows that have none; of a splitter the chunks, as JSON arrays.
 CREATE OR REPLACE FUNCTION vectorize.access_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, returns text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH typed AS (
         SELECT vectorize.typed_keys(j, 'vectorize_a%s %s[]') AS arrays, vectorize.typed_keys(j, 'vectorize_a%s %s') AS after,
-               vectorize.typed_keys(j, 'k%s %s') AS keys, format('%s.%I[]', vectorize.vector_schema(), j.type) AS vectors
+               vectorize.typed_keys(j, 'k%s %s') AS keys, CASE j.stage WHEN 'split' THEN 'jsonb[]' ELSE format('%s.%I[]', vectorize.vector_schema(), j.type) END AS vectors
     )
     SELECT f.* FROM typed, LATERAL (VALUES
         ('read', arrays, 'TABLE (ord bigint, content text, stored boolean)', $x$BEGIN
@@ -69,7 +69,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             RETURN QUERY SELECT b.ord, {text}, {stored} FROM unnest({a}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE j.target WHEN 'column' THEN $x$BEGIN
+        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE WHEN j.stage = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$BEGIN
             UPDATE {source} AS s SET {column} = b.vector
             FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
             WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL);

@@ -41,7 +41,7 @@ BEGIN
         FROM (SELECT DISTINCT ON (o.digest) o.digest, o.content FROM judged AS o WHERE o.outcome = 'embed' ORDER BY o.digest) AS t
     )
     SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL, CASE WHEN o.outcome = 'failed' THEN 'its workers died five times' END,
-                                 CASE WHEN o.outcome = 'embed' THEN t.input END)::vectorize.result ORDER BY o.version)
+                                 CASE WHEN o.outcome = 'embed' THEN t.input END, NULL)::vectorize.result ORDER BY o.version)
             FROM judged AS o LEFT JOIN inputs AS t ON t.digest = o.digest),
            array_agg(t.content ORDER BY t.input), array_agg(vectorize.tokens(t.content, bytes_per_token) ORDER BY t.input),
            array_agg(length(t.content) ORDER BY t.input)

@@ -75,7 +75,7 @@ BEGIN
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n WHERE n.version = ANY (ready) FOR UPDATE SKIP LOCKED))
         RETURNING i.version, {i.k}, i.attempts
     ), d AS MATERIALIZED (
-        SELECT {b.k}, b.attempts, r.outcome, r.digest, r.embedding, r.input, r.error, t.embedded, t.receipt, f.failure
+        SELECT {b.k}, b.attempts, r.outcome, r.digest, r.embedding, r.input, r.error, r.pieces, t.embedded, t.receipt, f.failure
         FROM done AS b JOIN unnest(results) AS r ON r.version = b.version
         LEFT JOIN LATERAL (SELECT r.embedded, r.ctid AS receipt FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS t ON true
         LEFT JOIN LATERAL (SELECT f.ctid AS failure FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
@@ -93,7 +93,7 @@ BEGIN
         ON CONFLICT ({k}) DO UPDATE SET digest = excluded.digest, attempts = excluded.attempts, error = excluded.error, since = excluded.since
     ), written AS (
         SELECT vectorize_jobs.write_{job}({key arrays},
-            array_agg(CASE WHEN outcome = 'embed' THEN CAST(coalesce(d.embedding, (vectors[d.input]).vector) AS {type}) END)) AS nothing
+            array_agg(CASE WHEN outcome = 'embed' THEN {value} END)) AS nothing
         FROM d WHERE outcome IN ('embed', 'empty', 'failed') OR (outcome = 'gone' AND {table}) HAVING count(*) > 0
     )
     SELECT NULL, NULL, -count(*), count(*) FILTER (WHERE outcome = 'embed') - count(*) FILTER (WHERE embedded AND outcome <> 'same'),
@@ -102,6 +102,7 @@ BEGIN
         count(*) FILTER (WHERE outcome = 'embed') + 0 * (SELECT count(nothing) FROM written), 0, 0
     INTO counts FROM d;
     RETURN counts;
-END $step$, '{type}', format('%s.%I(%s)', vectorize.vector_schema(), j.type, j.dimensions)), '{table}', (j.target = 'table')::text) $$;
+END $step$, '{value}', CASE j.stage WHEN 'split' THEN 'to_jsonb(d.pieces)'
+    ELSE format('CAST(coalesce(d.embedding, (vectors[d.input]).vector) AS %s.%I(%s))', vectorize.vector_schema(), j.type, j.dimensions) END), '{table}', (j.target = 'table')::text) $$;
 
 RESET ROLE;

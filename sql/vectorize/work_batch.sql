@@ -52,7 +52,7 @@ BEGIN
         kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(batch.tokens[low:high]) AS t));
         IF kind = 'done' OR kind = 'input' AND low = high THEN
             results := ARRAY(
-                SELECT ROW(r.version, CASE kind WHEN 'done' THEN 'embed' ELSE 'failed' END, r.digest, NULL, reply.message, r.input - low + 1)::vectorize.result
+                SELECT ROW(r.version, CASE kind WHEN 'done' THEN 'embed' ELSE 'failed' END, r.digest, NULL, reply.message, r.input - low + 1, NULL)::vectorize.result
                 FROM pg_catalog.unnest(batch.results) AS r WHERE r.input BETWEEN low AND high);
             CALL vectorize.settle_results(s, settled, j, lease, results, reply.embeddings);
             CONTINUE WHEN pg_catalog.cardinality(todo) = 0;  -- committed with the end of the batch

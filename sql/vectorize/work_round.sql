@@ -28,8 +28,12 @@ BEGIN
     IF pg_catalog.cardinality(s.hand) > 0 THEN
         CALL vectorize.settle_hand(s, j);
     END IF;
+    IF j.standing = 'previous' THEN
+        CALL vectorize.only_fold(s);
+        RETURN;
+    END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    wait := vectorize.wait_seconds(d);
+    wait := CASE j.stage WHEN 'embed' THEN vectorize.wait_seconds(d) ELSE 0 END;
     IF wait > 1 THEN
         -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
         CALL vectorize.wait_for_turn(s, wait);
@@ -40,7 +44,11 @@ BEGIN
     COMMIT;
     IF versions IS NOT NULL THEN
         s.idle := false;
-        CALL vectorize.work_batch(s, j, d, lease, versions);
+        IF j.stage = 'split' THEN
+            CALL vectorize.split_batch(s, j, d, lease, versions);
+        ELSE
+            CALL vectorize.work_batch(s, j, d, lease, versions);
+        END IF;
         RETURN;
     END IF;
     s.idle := whole AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
@@ -50,6 +58,16 @@ BEGIN
         PERFORM pg_catalog.pg_sleep(0.1);
         COMMIT;
     END IF;
+END
+$$;
+
+-- A generation that is only kept: its changes are noted once a key, and nothing is spent on it.
+CREATE OR REPLACE PROCEDURE vectorize.only_fold(INOUT s vectorize.session)
+LANGUAGE plpgsql AS $$
+BEGIN
+    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, 1000, NULL) AS f WHERE f.folded > 0), 0);
+    s.idle := s.after_change = 0;
+    COMMIT;
 END
 $$;
 
@@ -80,6 +98,7 @@ BEGIN
         PERFORM vectorize.stop(s.job, why);
         RETURN;
     END IF;
+    PERFORM vectorize.switch_if_ready(s.job);
     PERFORM vectorize.ensure_steps(s.job);
     PERFORM vectorize.reap(s.job, s.worker);
     PERFORM vectorize.fold_counters();
