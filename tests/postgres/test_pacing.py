@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from emulator.ai.quota import Quota
-from tests.postgres.vector_server import VectorDatabase, digest
+from tests.postgres.vector_server import VectorDatabase, digest, fails
 
 THROTTLED = "azure_openai.create_embeddings: 429: Requests have exceeded call rate limit. Please retry after 2 seconds."
 
@@ -160,7 +160,7 @@ def test_a_small_quota_makes_small_batches(db: VectorDatabase) -> None:
     set_quota(db, 10)
     assert [db.value(rows, [tokens]) for tokens in (2, 100, 1000)] == [100, 6, 1]
     large = "SELECT vectorize.too_large(d, '{1}', ARRAY[%s::integer]) FROM vectorize.deployment AS d"
-    assert [db.value(large, [characters]) for characters in (1900, 2100)] == [False, True]
+    assert [db.value(large, [characters]) for characters in (3900, 4100)] == [False, True]
 
 
 def test_searches_have_a_share_of_their_own(db: VectorDatabase) -> None:
@@ -193,7 +193,7 @@ def test_a_change_goes_before_the_backfill(db: VectorDatabase) -> None:
 def test_a_change_is_seen_by_a_worker_that_lingers(db: VectorDatabase) -> None:
     db.make_docs(5)
     with db.connect() as conn:
-        worker = threading.Thread(target=lambda: conn.execute("CALL vectorize.work(NULL, 60, true)"))
+        worker = threading.Thread(target=fails, args=(conn, "CALL vectorize.work(NULL, 60, true)"))
         worker.start()
         while db.status()["embedded"] < 5:
             pass
