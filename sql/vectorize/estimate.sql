@@ -2,19 +2,30 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Reads the whole table up to about 50,000 rows, and a sample of about that many beyond. Tokens and cost are estimates:
--- create_embeddings reports no usage, so a token is taken for `bytes_per_token` bytes. Texts that occur twice count twice.
+-- Tokens and cost are estimates (tokens.sql). Texts that occur twice count twice.
 CREATE OR REPLACE FUNCTION vectorize.estimate(job text, OUT rows bigint, OUT tokens bigint, OUT requests bigint, OUT cost_usd numeric, OUT minutes numeric)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job := vectorize.job_named(estimate.job);
     d vectorize.deployment;
+BEGIN
+    SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
+    SELECT * INTO rows, tokens FROM vectorize.estimate_rest(j, d);
+    requests := ceil(greatest(rows::numeric / j.batch_size, tokens / 240000.0));
+    cost_usd := round(tokens * d.price_per_million_tokens / 1000000, 6);
+    minutes := round(greatest(tokens::numeric / d.tokens_per_minute, requests::numeric / d.requests_per_minute), 2);
+END
+$$;
+
+-- Rows of a job that are due, and their tokens. Reads the whole table up to about 50,000 rows, and a sample of about that many beyond.
+CREATE OR REPLACE FUNCTION vectorize.estimate_rest(j vectorize.job, d vectorize.deployment, OUT rows bigint, OUT tokens bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
     all_rows bigint := vectorize.table_rows(j.source);
     share real := least(100, 100 * 50000.0 / greatest(1, all_rows));
     scale float8 := 1;
     seen bigint;
 BEGIN
-    SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
     EXECUTE replace(format($q$
         SELECT count(*), count(*) FILTER (WHERE due), coalesce(sum(vectorize.tokens(content, $2)) FILTER (WHERE due), 0)
         FROM (SELECT s.content, s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> sha256($3 || convert_to(s.content, 'UTF8')) OR r.embedded <> s.stored) AS due
@@ -26,9 +37,6 @@ BEGIN
     END IF;
     rows := round(rows * scale);
     tokens := round(tokens * scale);
-    requests := ceil(greatest(rows::numeric / j.batch_size, tokens / 240000.0));
-    cost_usd := round(tokens * d.price_per_million_tokens / 1000000, 6);
-    minutes := round(greatest(tokens::numeric / d.tokens_per_minute, requests::numeric / d.requests_per_minute), 2);
 END
 $$;
 
