@@ -42,7 +42,7 @@ BEGIN
         INSERT INTO vectorize.delta (job, tokens, requests) VALUES ((vectorize.job_named(calibrate.job)).id, billed, 1);
     END IF;
     RAISE NOTICE 'deployment %: % tokens were billed where % were estimated; estimates are multiplied by %, before by %',
-        d.name, billed, estimated, round((4 / learned)::numeric, 3), round((4 / d.bytes_per_token)::numeric, 3);
+        d.name, to_char(billed, 'FM999,999,999,999'), to_char(estimated, 'FM999,999,999,999'), round((4 / learned)::numeric, 3), round((4 / d.bytes_per_token)::numeric, 3);
     RETURN learned;
 END
 $$;
