@@ -2,7 +2,7 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Tokens and cost are estimates (tokens.sql). Texts that occur twice count twice.
+-- Tokens and cost are estimates (tokens.sql); rows in quarantine count as if they were tried again.
 CREATE OR REPLACE FUNCTION vectorize.estimate(job text, OUT rows bigint, OUT tokens bigint, OUT requests bigint, OUT cost_usd numeric, OUT minutes numeric)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -26,12 +26,22 @@ DECLARE
     scale float8 := 1;
     seen bigint;
 BEGIN
+    -- A batch is as many rows in the order of their keys, and a text that occurs twice in it is sent once.
     EXECUTE replace(format($q$
-        SELECT count(*), count(*) FILTER (WHERE due), coalesce(sum(vectorize.tokens(content, $2)) FILTER (WHERE due), 0)
-        FROM (SELECT s.content, s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> sha256($3 || convert_to(s.content, 'UTF8')) OR r.embedded <> s.stored) AS due
-              FROM vectorize_jobs.sample_{job}($1) AS s LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %s) AS x
-    $q$, vectorize.key_match(j, 'r.k{n}', 's.k{n}')), '{job}', j.id::text)
-    INTO seen, rows, tokens USING share, d.bytes_per_token, j.fingerprint;
+        WITH found AS (
+            SELECT %1$s, s.content, sha256($2 || convert_to(s.content, 'UTF8')) AS digest, s.stored FROM vectorize_jobs.sample_{job}($1) AS s
+        ), judged AS (
+            SELECT s.*, s.content ~ '\S' AND (r.k1 IS NULL OR r.digest <> s.digest OR r.embedded <> s.stored) AS due
+            FROM found AS s LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %2$s
+        ), placed AS (
+            SELECT j.*, (row_number() OVER (PARTITION BY j.due ORDER BY %3$s) - 1) / $3 AS batch FROM judged AS j
+        ), counted AS (
+            SELECT p.due, p.content, row_number() OVER (PARTITION BY p.due, p.batch, p.digest) AS copy FROM placed AS p
+        )
+        SELECT count(*), count(*) FILTER (WHERE due), coalesce(sum(vectorize.tokens(content, $4)) FILTER (WHERE due AND copy = 1), 0) FROM counted
+    $q$, vectorize.key_list(cardinality(j.key_columns), 's.k%s'), vectorize.key_match(j, 'r.k{n}', 's.k{n}'),
+        vectorize.key_list(cardinality(j.key_columns), 'j.k%s')), '{job}', j.id::text)
+    INTO seen, rows, tokens USING share, j.fingerprint, j.batch_size, d.bytes_per_token;
     IF share < 100 AND seen > 0 THEN
         scale := all_rows::float8 / seen;  -- by the rows that the sample really had, which vary more than the table's size is off
     END IF;

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - statements read better on one line
 """What was spent by job and day: exact at any moment, at the price of the day, and there after the job is gone."""
 
 from __future__ import annotations

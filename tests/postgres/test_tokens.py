@@ -16,7 +16,7 @@ from emulator.ai.tokens import count
 from tests.postgres.vector_server import Connection, VectorDatabase
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
-CHINESE = "数据库把每一行文字变成向量。如果供应商延迟交货超过十天，每周应支付合同金额百分之二的违约金，但总额不超过百分之十五。"
+CHINESE = "数据库把每一行文字变成向量。如果供应商延迟交货超过十天，每周应支付合同金额百分之二的违约金，但总额不超过百分之十五。"  # noqa: RUF001 - its own commas
 JAPANESE = "データベースは各行の文章をベクトルに変換します。納品が十日以上遅れた場合、供給者は毎週、契約金額の二パーセントを支払います。"
 
 

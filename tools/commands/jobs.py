@@ -40,15 +40,15 @@ def estimate(stack: str, target: str, job: str, *, as_json: bool) -> None:
                 [name, name],
             ).fetchone()
             rows.append((name, *(found or ())))
-    total = _total(rows)
+    sums = total(rows)
     jobs = [_estimated(row[:6]) for row in rows]
     if as_json:
-        _print_json({"jobs": jobs, "total": {key: value for key, value in total.items() if key != "job"}})
+        _print_json({"jobs": jobs, "total": {key: value for key, value in sums.items() if key != "job"}})
         return
     print("What is left to embed. Tokens, cost and minutes are estimates; none of it is spent yet.")
     headings = ("job", "rows", "tokens", "requests", "USD", "minutes under the quota")
-    shown = [*jobs, total] if len(jobs) > 1 else jobs
-    _table(headings, [_estimate_cells(found) for found in shown], total=len(jobs) > 1)
+    shown = [*jobs, sums] if len(jobs) > 1 else jobs
+    _table(headings, [_estimate_cells(found) for found in shown], with_sum=len(jobs) > 1)
 
 
 def failures(stack: str, target: str, job: str, *, as_json: bool) -> None:
@@ -90,7 +90,7 @@ def spend(stack: str, target: str, job: str, *, as_json: bool) -> None:
     if len(rows) > 1:
         sums = [sum(row[column] for row in rows) for column in (2, 3, 4)]
         cells.append(("in sum", "", number(sums[0]), number(sums[1]), f"{sums[2]:.4f}"))
-    _table(("day", "job", "requests", "tokens", "USD"), cells, right=(2, 3, 4), total=len(rows) > 1)
+    _table(("day", "job", "requests", "tokens", "USD"), cells, right=(2, 3, 4), with_sum=len(rows) > 1)
 
 
 def tell(stack: str, target: str, procedure: str, job: str) -> None:
@@ -175,8 +175,13 @@ def _estimated(row: Sequence[Any]) -> dict[str, Any]:
     return {"job": job, "rows": rows, "tokens": tokens, "requests": requests, "costUsd": cost, "minutes": minutes}
 
 
-def _total(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Add estimates up. Jobs of one deployment share its quota; deployments work side by side."""
+def total(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Add estimates up: jobs of one deployment share its quota, and deployments work side by side.
+
+    Args:
+        rows: of each job its name, rows, tokens, requests, cost and minutes, and its deployment's name, tokens a minute
+            and requests a minute.
+    """
     by_deployment: dict[tuple[str, int, int], list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         by_deployment[row[6], row[7], row[8]].append(row)
@@ -199,7 +204,11 @@ def _key(key: object) -> str:
 
 
 def _table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] | None = None, total: bool = False
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] | None = None,
+    with_sum: bool = False,
 ) -> None:
     """Print a table.
 
@@ -207,7 +216,7 @@ def _table(
         headings: of the columns.
         rows: the cells.
         right: which columns hold numbers; all but the first when left out.
-        total: whether the last row is a sum.
+        with_sum: whether the last row is a sum.
     """
     from rich import box
     from rich.table import Table
@@ -221,7 +230,7 @@ def _table(
         last = column == len(headings) - 1
         table.add_column(heading, justify="right" if numbers else "left", no_wrap=not last, overflow="fold")
     for index, row in enumerate(rows):
-        if total and index == len(rows) - 1:
+        if with_sum and index == len(rows) - 1:
             table.add_section()
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)

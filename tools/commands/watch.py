@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 
 @dataclass
-class _Goal:
+class Goal:
     """When to leave by itself.
 
     Attributes:
@@ -60,7 +60,7 @@ def watch(stack: str, target: str, *, as_json: bool, until_done: bool) -> int:
     from tools.watch.reading import Reader, follow
 
     pulumi = open_stack(stack, target)
-    goal = _Goal(until_done)
+    goal = Goal(until_done)
     reader = Reader(session.specification(pulumi, pulumi.outputs(), timeout_seconds=5))
     try:
         if as_json:
@@ -74,13 +74,13 @@ def watch(stack: str, target: str, *, as_json: bool, until_done: bool) -> int:
         reader.leave()
 
 
-def _json_line(snapshot: Snapshot, goal: _Goal) -> int | None:
+def _json_line(snapshot: Snapshot, goal: Goal) -> int | None:
     data = {"at": snapshot.at, "jobs": snapshot.jobs, "quota": snapshot.quota}
     print(json.dumps(_camel(data), default=_plain), flush=True)
     return goal.reached(snapshot)
 
 
-def _plain_lines(snapshot: Snapshot, goal: _Goal) -> int | None:
+def _plain_lines(snapshot: Snapshot, goal: Goal) -> int | None:
     from tools.watch.page import line
 
     shown = snapshot.at.astimezone().strftime("%H:%M:%S")
@@ -89,7 +89,7 @@ def _plain_lines(snapshot: Snapshot, goal: _Goal) -> int | None:
     return goal.reached(snapshot)
 
 
-def _page(name: str, reader: Reader, goal: _Goal) -> int:
+def _page(name: str, reader: Reader, goal: Goal) -> int:
     """Show the page on a screen of its own; the last one stays in the terminal."""
     from rich.console import Console
     from rich.live import Live
