@@ -53,7 +53,7 @@ def test_nothing_is_called_done_before_it_is() -> None:
     assert "nothing left to do" in facts(idle())
     filling = idle(generation=1, next_generation=2, next_embedded=40)
     assert "nothing left to do" not in facts(filling)
-    assert "generation 2 after 1: 40 of 1,000" in facts(filling)
+    assert "generation 2 is being filled: 40 of 1,000" in facts(filling)
 
 
 def test_a_job_that_nobody_works_on_says_so() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,9 @@ def page(stack: str, snapshot: Snapshot | None, trouble: str = "", now: datetime
         stack: the stack's name.
         snapshot: the jobs, or None before they were read for the first time.
         trouble: why the snapshot is not a new one.
-        now: the present time, which times are told from; the clock's when left out.
+        now: the present time, which times are told from and in whose time zone; the clock's when left out.
     """
-    now = now or datetime.now(UTC)
+    now = now or datetime.now().astimezone()
     parts: list[RenderableType] = [_heading(stack, snapshot, now)]
     if snapshot is None:
         parts.append(Text("connecting to the database ..."))
@@ -68,7 +68,7 @@ def facts(job: dict[str, Any]) -> list[str]:
         found.append(f"{job['quarantined']:,} in quarantine")
     if job.get("next_generation"):
         done = int(job.get("next_embedded") or 0)
-        found.append(f"generation {job['next_generation']} after {job.get('generation')}: {done:,} of {job['rows']:,}")
+        found.append(f"generation {job['next_generation']} is being filled: {done:,} of {job['rows']:,}")
     if job["index_state"] != "none":
         found.append(f"index {job['index_state']}")
     found.append(f"{job['tokens']:,} tokens, {float(job['cost_usd']):.4f} USD")
@@ -84,7 +84,7 @@ def _heading(stack: str, snapshot: Snapshot | None, now: datetime) -> Text:
     text = Text.assemble((stack, "bold"))
     if snapshot is not None:
         late = now - snapshot.at
-        shown = snapshot.at.astimezone().strftime("%H:%M:%S")
+        shown = snapshot.at.astimezone(now.tzinfo).strftime("%H:%M:%S")
         text.append(f" at {shown}", style="dim")
         if late > STALE:
             text.append(f", {_span(late.total_seconds())} ago", style="bold red")
