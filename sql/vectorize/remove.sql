@@ -68,10 +68,11 @@ BEGIN
 END
 $$;
 
--- Everything that the engine knows about a job.
+-- Everything that the engine knows about a job, but for what it spent.
 CREATE OR REPLACE FUNCTION vectorize.forget(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM vectorize.keep_spend(job_id);
     CALL vectorize.drop_tables(job_id);
     DELETE FROM vectorize.job WHERE id = job_id;
 END

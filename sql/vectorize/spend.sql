@@ -15,16 +15,14 @@ CREATE OR REPLACE VIEW vectorize.spend AS
     ) AS b
     GROUP BY b.job, b.day;
 
--- A job's deltas go with its row, so what they say was spent is folded first.
-CREATE OR REPLACE FUNCTION vectorize.keep_spend() RETURNS trigger
+-- Before a job is forgotten: what its deltas say was spent is folded, or it would go with them.
+CREATE OR REPLACE FUNCTION vectorize.keep_spend(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Waited for, unlike anywhere else in the engine: its holders only fold, and are done in an instant.
     PERFORM pg_advisory_xact_lock(vectorize.lock_class(), 1);
-    PERFORM vectorize.fold_deltas('infinity', OLD.id);
-    RETURN OLD;
+    PERFORM vectorize.fold_deltas('infinity', job_id);
 END
 $$;
-CREATE OR REPLACE TRIGGER keep_spend BEFORE DELETE ON vectorize.job FOR EACH ROW EXECUTE FUNCTION vectorize.keep_spend();
 
 RESET ROLE;
