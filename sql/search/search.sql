@@ -10,6 +10,8 @@ CREATE OR REPLACE FUNCTION vectorize.search_plan(job text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job := vectorize.job_named(search_plan.job);
+    rows_of vectorize.job := j;  -- whose keys name the rows that are found: those of the table, not of its chunks
+    chunked boolean := j.source <> j.declared_source;
     d vectorize.deployment;
     vectors text := vectorize.vector_schema();
     vector text := format('%s.%I', CASE j.target WHEN 'column' THEN 's' ELSE 'v' END, j.target_column);
@@ -18,7 +20,12 @@ DECLARE
     complete boolean;
 BEGIN
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    IF NOT vectorize.has_columns(j.source, j.key_columns) OR NOT vectorize.has_columns(j.target_table, ARRAY[j.target_column]) THEN
+    IF chunked THEN
+        SELECT * INTO rows_of FROM vectorize.job AS o WHERE o.name = j.name AND o.stage = 'split';
+        -- Row security, deletes and filters are the table's own.
+        tables := format('%s JOIN %s AS o ON %s', tables, vectorize.table_name(j.declared_source), vectorize.key_match(rows_of, 's.{name}', 'o.{name}'));
+    END IF;
+    IF NOT vectorize.has_columns(rows_of.source, rows_of.key_columns) OR NOT vectorize.has_columns(j.target_table, ARRAY[j.target_column]) THEN
         RAISE EXCEPTION 'job %: its table, its key or its vectors are gone', j.name USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'vectorize.status says what happened; define the job again.';
     END IF;
@@ -30,13 +37,13 @@ BEGIN
         'job', j.name, 'deployment', d.name, 'model', d.model, 'dimensions', j.dimensions,
         'asked_dimensions', CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END,
         'lists', CASE WHEN j.index_method = 'ivfflat' THEN coalesce((j.index_options ->> 'lists')::integer, 100) END,
-        'tables', tables, 'filtered', j.source::oid, 'alias', 's', 'vector', vector, 'vector_schema', vectors,
-        'columns', (SELECT string_agg(DISTINCT format('s.%I', c), ', ') FROM unnest(j.key_columns || CASE WHEN complete THEN texts END) AS c),
+        'tables', tables, 'filtered', j.declared_source::oid, 'alias', CASE WHEN chunked THEN 'o' ELSE 's' END, 'vector', vector, 'vector_schema', vectors,
+        'columns', (SELECT string_agg(DISTINCT format('s.%I', c), ', ') FROM unnest(rows_of.key_columns || CASE WHEN complete THEN texts END || CASE WHEN chunked THEN '{chunk}'::text[] END) AS c),
         'distance', format('%s OPERATOR(%s.%s) $1::%2$s.%4$I(%5$s)', vector, vectors,
             CASE j.distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END, j.type, j.dimensions),
-        'key', vectorize.key_json(j, 's.{name}'),
+        'key', vectorize.key_json(rows_of, 's.{name}'),
         'content', CASE WHEN complete THEN vectorize.template_expression(j.template, j.source, 's') ELSE 'NULL::text' END,
-        'chunk', 'NULL::integer');
+        'chunk', CASE WHEN chunked THEN 's.chunk' ELSE 'NULL::integer' END);
 END
 $$;
 

@@ -19,7 +19,7 @@ BEGIN
     IF vectorize.hides_rows(j.source) THEN
         RETURN format('row security is forced on %s and no policy lets its owner see a row: create one, or do not force it', vectorize.table_name(j.source));
     END IF;
-    seen := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
+    seen := vectorize.source_facts(j);
     IF seen = j.facts THEN
         RETURN vectorize.read_failure(j);
     END IF;

@@ -9,10 +9,11 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.role, unnest(r.names) FROM (VALUES
         -- A worker also says how it is, which calls of the dead are still leased, and which index is due.
         ('vectorize_worker', '{work, status, lease, next_maintenance}'::text[]),
-        ('vectorize_reader', '{status, failures, estimate, search, search_by, embed_query}'),
-        ('vectorize_admin', '{set_deployment, define, pause, resume, retry, reembed, verify, remove, work, next_maintenance,
-                              status, failures, estimate, search, search_by, embed_query, job, deployment, lease}'),
-        ('vectorize_owner', '{grant_rights, check_source}')) AS r (role, names)
+        ('vectorize_reader', '{status, failures, generations, quota, spend, estimate, search, search_by, embed_query}'),
+        ('vectorize_admin', '{set_deployment, set_search_share, calibrate, define, declared, pause, resume, retry, reembed, verify,
+                              switch, rollback, discard, remove, work, next_maintenance, status, failures, generations, quota, spend,
+                              estimate, search, search_by, embed_query, job, deployment, lease}'),
+        ('vectorize_owner', '{grant_rights, check_source, sample_texts}')) AS r (role, names)
 $$;
 
 -- Those, and what the caller needs beneath them: code that runs with the caller's rights names what it calls and reads, with the

@@ -210,11 +210,14 @@ def test_steps_called_with_forged_arguments_open_nothing(db: VectorDatabase) -> 
         me = conn.info.user
         forged = spec | {"index_options": {"m": "16); DROP TABLE docs; --"}}
         with pytest.raises(psycopg.errors.CheckViolation):
-            conn.execute("SELECT vectorize.record_job(%s, 'public.docs')", [Jsonb(forged)])
+            conn.execute(
+                "SELECT vectorize.record_generation(vectorize.spec_defaults() || %s, 'public.docs', 'public.docs')",
+                [Jsonb(forged)],
+            )
         for owner in ("deployer", me, "vectorize_owner"):
             with pytest.raises(DENIED):
                 conn.execute(
-                    f"DO $$ DECLARE j vectorize.job; BEGIN SELECT * INTO j FROM vectorize.job; CALL vectorize.open_schema(j, '{owner}'); END $$".encode()
+                    f"DO $$ DECLARE j vectorize.job; BEGIN SELECT * INTO j FROM vectorize.job; PERFORM vectorize.open_schema(j, '{owner}'); END $$".encode()
                 )
         with pytest.raises(DENIED):
             conn.execute("CREATE TABLE vectorize_jobs.item_2 ()")
@@ -245,22 +248,19 @@ def test_a_worker_that_lies_harms_the_vectors_it_was_given_and_nothing_else(db: 
     with db.connect(SUPERUSER) as conn:
         versions = [version for (version,) in conn.execute("SELECT version FROM vectorize_jobs.item_1 ORDER BY k1")]
     with db.member("vectorize_worker") as conn:
-        assert conn.execute("SELECT content FROM vectorize.prepare(1, %s)", [versions]).fetchall() == [
-            ("new",),
-            ("new",),
-        ]
-        assert (
-            conn.execute(
-                "SELECT content FROM vectorize.prepare(2, ARRAY(SELECT generate_series(1, 1000)::bigint))"
-            ).fetchall()
-            == []
-        )
+        read = "SELECT (vectorize.prepare(j, d, %s)).texts FROM vectorize.job AS j JOIN vectorize.deployment AS d ON true WHERE j.name = %s"
+        assert conn.execute(read, [versions, "docs"]).fetchall() == [(["new"],)]
+        with pytest.raises(psycopg.errors.UndefinedFunction):  # nobody works on it: not even the steps are there
+            conn.execute(read, [list(range(1000)), "secret"])
         digest = conn.execute("SELECT sha256(fingerprint || 'new') FROM vectorize.job WHERE name = 'docs'").fetchone()
         assert digest is not None
-        lie = "SELECT * FROM vectorize.settle(%s, ARRAY[ROW(%s, 'embed', %s, array_fill(0.5::real, ARRAY[8]), NULL)::vectorize.result])"
-        conn.execute(lie, [1, versions[0], digest[0]])  # of a row that it holds: believed
-        conn.execute(lie, [1, versions[1], b"another text"])  # of another text than the present one: not
-        conn.execute(lie, [2, versions[1], digest[0]])  # of another job: no such item
+        lie = (
+            "SELECT vectorize.settle(j, ARRAY[ROW(%s, 'embed', %s, array_fill(0.5::real, ARRAY[8]), NULL, NULL, NULL)::vectorize.result], '{}') "
+            "FROM vectorize.job AS j WHERE j.name = 'docs'"
+        )
+        conn.execute(lie, [versions[0], digest[0]])  # of a row that is queued, and its present text: believed
+        conn.execute(lie, [versions[1], b"another text"])  # of another text than the present one: not
+        conn.execute(lie, [10**9, digest[0]])  # of a row that is not queued: no such item
     assert [row[0] for row in db.wrong()] == [1, 2]
     assert db.value("SELECT count(*) FROM secret WHERE embedding IS NOT NULL") == 0
     db.execute("CALL vectorize.reembed('docs')")
