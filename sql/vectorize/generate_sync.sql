@@ -74,10 +74,10 @@ $$;
 -- call a function of a user's as the engine's owner. The types are those of the change table, whatever their names are now.
 CREATE OR REPLACE FUNCTION vectorize.unfit_types(source oid, key text[], template text, alias text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(CASE
+    SELECT coalesce(string_agg(CASE
         WHEN k.ord IS NULL THEN format('pg_typeof(%s.%I) <> ''boolean''::regtype', alias, a.attname)
         WHEN a.atttypid = vectorize.base_type(a.atttypid) THEN format('pg_typeof(%s.%I) <> pg_typeof(new_k%s)', alias, a.attname, k.ord)
-        ELSE format('vectorize.base_type(pg_typeof(%s.%I)) <> pg_typeof(new_k%s)', alias, a.attname, k.ord) END, ' OR ')
+        ELSE format('vectorize.base_type(pg_typeof(%s.%I)) <> pg_typeof(new_k%s)', alias, a.attname, k.ord) END, ' OR '), 'true')
     FROM pg_attribute AS a LEFT JOIN unnest(key) WITH ORDINALITY AS k (name, ord) ON k.name = a.attname
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
       AND (k.ord IS NOT NULL OR (a.atttypid = 'boolean'::regtype AND a.attname = ANY (vectorize.template_columns(template))))

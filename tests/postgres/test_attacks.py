@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from database import migrations
 from tests.postgres.vector_server import SUPERUSER, Connection, VectorDatabase
 
 DENIED = psycopg.errors.InsufficientPrivilege
@@ -120,6 +123,7 @@ def test_functions_and_operators_beside_the_keys_type_do_not_come_before_the_cat
     for target in ("column", "table"):
         db.define(name=target, target=target, template="{id}{body}")
     with db.connect(SUPERUSER) as conn:
+        conn.execute("SELECT vectorize.ensure_steps(id) FROM vectorize.job")
         conn.execute(
             "SELECT vectorize.feed(id, 1) FROM vectorize.job"
         )  # pages of one row, so that a page begins after a key
@@ -266,3 +270,24 @@ def test_a_worker_that_lies_harms_the_vectors_it_was_given_and_nothing_else(db: 
     db.execute("CALL vectorize.reembed('docs')")
     db.work(job="docs")
     assert db.wrong() == []
+
+
+def test_an_upgrade_brings_the_trigger_functions_that_are_there_up_to_date(db: VectorDatabase, tmp_path: Path) -> None:
+    db.make_docs(3)
+    db.define(name="gone", column="gone")
+    present = "SELECT prosrc FROM pg_proc WHERE oid = 'vectorize_jobs.sync_1'::regproc"
+    wanted = db.value(present)
+    with db.connect(SUPERUSER) as conn:
+        conn.execute(
+            "CREATE OR REPLACE FUNCTION vectorize_jobs.sync_1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        )
+    db.execute("CALL vectorize.remove('gone')")
+    shutil.copytree(migrations.ROOT / "vectorize", tmp_path / "vectorize")
+    changed = tmp_path / "vectorize" / "spec.sql"
+    changed.write_text(changed.read_text() + "-- of the next version\n")
+    assert migrations.apply(db.conn, "vectorize", root=tmp_path, say=lambda _: None) == [
+        "spec.sql",
+        "after_rights.sql",
+        "after_sync.sql",
+    ]
+    assert db.value(present) == wanted
