@@ -77,10 +77,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             WITH written AS (
                 UPDATE {source} AS s SET {column} = b.vector
                 FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
-                WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.vector
+                WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.vector IS NOT NULL AS filled
             )
-            SELECT pg_catalog.count(w.vector) INTO vectorize_filled FROM written AS w;
-            IF vectorize_filled <> (SELECT pg_catalog.count(v.vector) FROM pg_catalog.unnest(vectorize_vectors) AS v (vector)) THEN
+            SELECT pg_catalog.count(*) INTO vectorize_filled FROM written AS w WHERE w.filled;
+            IF vectorize_filled <> pg_catalog.cardinality(vectorize_vectors) - pg_catalog.cardinality(pg_catalog.array_positions(vectorize_vectors, NULL)) THEN
                 RAISE EXCEPTION 'a trigger or a policy of the table kept the vector from being written';
             END IF;
             SET CONSTRAINTS ALL IMMEDIATE;
