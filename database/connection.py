@@ -163,11 +163,13 @@ def explained(what: str) -> Iterator[None]:
     raise DatabaseError(message) from None
 
 
-def opener(spec: ConnectionSpec, *, application_name: str = "postgres-genai") -> Callable[[], psycopg.Connection]:
+def opener(
+    spec: ConnectionSpec, *, application_name: str = "postgres-genai", pauses: Sequence[float] | None = None
+) -> Callable[[], psycopg.Connection]:
     """Return a function that opens connections without a statement time limit, for workers that CALL for minutes."""
 
     def open_connection() -> psycopg.Connection:
-        connection = connect(spec, application_name=application_name)
+        connection = connect(spec, application_name=application_name, pauses=pauses)
         connection.execute("SET statement_timeout = 0")
         return connection
 

@@ -12,7 +12,7 @@ from database.errors import DatabaseError, said
 
 Connect = Callable[[], psycopg.Connection]
 
-_CALL_SECONDS = 5.0  # a call returns at least this often: to notice a stop, and jobs that were declared meanwhile
+_CALL_SECONDS = 3.0  # a call returns at least this often: to notice a stop, and jobs that were declared meanwhile
 _POLL_SECONDS = 0.25
 _CANCEL_SECONDS = 3.0  # how long a cancelled call may take to end
 _LONGEST_PAUSE_SECONDS = 15.0
@@ -118,6 +118,8 @@ class WorkerPool:
         while self._going_on() and failures < self._most_failures:
             try:
                 with self._open() as connection:
+                    # A session whose program was killed ends soon, and gives its batch back, rather than work on.
+                    connection.execute("SET client_connection_check_interval = '2s'")
                     self._connections[number] = connection
                     while self._going_on():
                         self._call(connection)
