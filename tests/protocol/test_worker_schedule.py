@@ -13,6 +13,10 @@ from tests.protocol.plugin import Plugin, PluginError
 
 STUB = Path(__file__).with_name("pg_cron_stub.sql")
 JOBS = "SELECT jobname, schedule, command, database, username, active FROM cron.job ORDER BY jobid"
+ONE_MORE = (
+    "INSERT INTO cron.job (jobname, schedule, command, username) "
+    "SELECT jobname || '0', schedule, command, username FROM cron.job"
+)
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def test_another_number_of_workers(
         "UPDATE cron.job SET command = 'SELECT 1' WHERE jobname LIKE '%2'",
         "UPDATE cron.job SET schedule = '0 0 * * *' WHERE jobname LIKE '%1'",
         "DELETE FROM cron.job WHERE jobname LIKE '%purge'",
-        f"INSERT INTO cron.job (schedule, command, username, jobname) SELECT '', '', '{USER}', jobname || 0 FROM cron.job",
+        ONE_MORE,
     ],
     ids=["inactive", "another command", "another schedule", "removed", "one too many"],
 )
