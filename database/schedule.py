@@ -99,28 +99,37 @@ def statement_timeout(conn: psycopg.Connection) -> str:
     return row[0] if row else "0"
 
 
-def lift_statement_timeout(conn: psycopg.Connection) -> bool:
-    """Let this user's sessions in this database CALL for minutes; return whether that had to be changed.
+def lift_statement_timeout(conn: psycopg.Connection) -> str | None:
+    """Let this user's sessions in this database CALL for minutes.
 
     A limit counts a whole CALL, and a command of pg_cron cannot set it first: two statements are one transaction, in
     which the engine may not commit.
+
+    Returns:
+        What `restore_statement_timeout` needs: the user's own setting for this database until now, empty where there
+        was none; None when nothing had to be changed.
     """
     if statement_timeout(conn) == "0":
-        return False
+        return None
     with explained("setting statement_timeout for the scheduled workers"):
-        conn.execute(_of_this_user(conn, "SET statement_timeout = 0"))
-    return True
+        row = conn.execute(
+            "SELECT split_part(one, '=', 2) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS one "
+            "WHERE s.setrole = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user) "
+            "AND starts_with(one, 'statement_timeout=') AND s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())"
+        ).fetchone()
+        conn.execute(_of_this_user(conn, sql.SQL("SET statement_timeout = 0")))
+    return str(row[0]) if row else ""
 
 
-def restore_statement_timeout(conn: psycopg.Connection) -> None:
-    """Take back what `lift_statement_timeout` did."""
+def restore_statement_timeout(conn: psycopg.Connection, before: str) -> None:
+    """Take back what `lift_statement_timeout` did; `before` is what it returned."""
+    change = sql.SQL("SET statement_timeout = {}").format(sql.Literal(before)) if before else None
     with explained("taking back statement_timeout"):
-        conn.execute(_of_this_user(conn, "RESET statement_timeout"))
+        conn.execute(_of_this_user(conn, change or sql.SQL("RESET statement_timeout")))
 
 
-def _of_this_user(conn: psycopg.Connection, change: str) -> sql.Composed:
-    database = sql.Identifier(conn.info.dbname)
-    return sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} ").format(database) + sql.SQL(change)
+def _of_this_user(conn: psycopg.Connection, change: sql.Composable) -> sql.Composed:
+    return sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} {}").format(sql.Identifier(conn.info.dbname), change)
 
 
 def _prefix(database: str) -> str:

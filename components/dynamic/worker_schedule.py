@@ -83,14 +83,18 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
         """Declare the jobs anew; those that are too many go."""
         database = wanted.connection.database
         with session(wanted.connection, lock="catalog") as conn:
-            lifted = schedule.lift_statement_timeout(conn) or bool(had.get("lifted"))
+            before = schedule.lift_statement_timeout(conn)
         with session(wanted.cron, lock="catalog") as conn:
             changed = schedule.declare(conn, database, wanted.parallel)
         if changed:
             progress(f"pg_cron: declared {wanted.parallel} workers for database {database}")
-        return {"jobs": schedule.names(database, wanted.parallel), "statementTimeout": "0", "lifted": lifted}
+        return {
+            "jobs": schedule.names(database, wanted.parallel),
+            "statementTimeout": "0",
+            "timeoutBefore": had.get("timeoutBefore") if before is None else before,
+        }
 
-    def find(self, had: Mapping[str, Any], wanted: WantedSchedule) -> dict[str, Any] | None:
+    def find(self, had: Mapping[str, Any], wanted: WantedSchedule) -> dict[str, Any] | None:  # noqa: ARG002
         """Read the jobs; one that was altered counts as missing."""
         with connect(wanted.cron) as conn:
             jobs = schedule.healthy(conn, wanted.connection.database, wanted.parallel)
@@ -98,15 +102,16 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
             return None
         with connect(wanted.connection) as conn:
             timeout = schedule.statement_timeout(conn)
-        return {"jobs": jobs, "statementTimeout": timeout, "lifted": bool(had.get("lifted"))}
+        return {"jobs": jobs, "statementTimeout": timeout}
 
     def remove(self, had: Mapping[str, Any], wanted: WantedSchedule) -> None:
         """Take the jobs away; calls that run are ended, and their batches go back to the queue."""
         with session(wanted.cron, lock="catalog") as conn:
             schedule.remove(conn, wanted.connection.database)
-        if had.get("lifted"):
+        before = had.get("timeoutBefore")
+        if isinstance(before, str):
             with session(wanted.connection, lock="catalog") as conn:
-                schedule.restore_statement_timeout(conn)
+                schedule.restore_statement_timeout(conn, before)
 
 
 class WorkerSchedule(Resource, module="postgresql", name="WorkerSchedule"):
@@ -115,5 +120,5 @@ class WorkerSchedule(Resource, module="postgresql", name="WorkerSchedule"):
     jobs: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: WorkerScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = args.props(jobs=None, statementTimeout=None, lifted=None)
+        props = args.props(jobs=None, statementTimeout=None, timeoutBefore=None)
         super().__init__(WorkerScheduleProvider(), name, props, opts)

@@ -145,15 +145,23 @@ def test_a_limit_on_statements_is_lifted_and_put_back(
     with server.superuser(database) as conn:
         conn.execute(f"ALTER DATABASE {database} SET statement_timeout = '30s'")
     id_, outs = plugin.create(Provider, inputs)
+    assert outs["timeoutBefore"] == ""
     assert limit() == [(["statement_timeout=0"],)]
-    with server.superuser(database) as conn:
-        conn.execute(f"ALTER ROLE {USER} IN DATABASE {database} SET statement_timeout = '5s'")
-    _, read, _ = plugin.read(Provider, id_, outs)
-    assert plugin.diff(Provider, read, inputs).changes == "DIFF_SOME"
-    assert plugin.update(Provider, read, inputs) == outs
-    assert limit() == [(["statement_timeout=0"],)]
+    assert plugin.read(Provider, id_, outs)[:2] == (id_, outs)
     plugin.delete(Provider, outs)
     assert limit() == []
+    with server.superuser(database) as conn:
+        conn.execute(f"ALTER ROLE {USER} IN DATABASE {database} SET statement_timeout = '5s'")
+    _, read, _ = plugin.read(Provider, id_, plugin.create(Provider, inputs)[1])
+    assert read["timeoutBefore"] == "5s"
+    with server.superuser(database) as conn:
+        conn.execute(f"ALTER ROLE {USER} IN DATABASE {database} SET statement_timeout = '7s'")
+    _, read, _ = plugin.read(Provider, id_, read)
+    assert plugin.diff(Provider, read, inputs).changes == "DIFF_SOME"
+    outs = plugin.update(Provider, read, inputs)
+    assert limit() == [(["statement_timeout=0"],)]
+    plugin.delete(Provider, outs)
+    assert limit() == [(["statement_timeout=7s"],)]
 
 
 def test_without_pg_cron_it_says_what_to_do(plugin: Plugin, access: dict[str, Any], database: str) -> None:
