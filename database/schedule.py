@@ -115,7 +115,8 @@ def lift_statement_timeout(conn: psycopg.Connection) -> str | None:
         row = conn.execute(
             "SELECT split_part(one, '=', 2) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS one "
             "WHERE s.setrole = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user) "
-            "AND starts_with(one, 'statement_timeout=') AND s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())"
+            "AND s.setdatabase = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()) "
+            "AND starts_with(one, 'statement_timeout=')"
         ).fetchone()
         conn.execute(_of_this_user(conn, sql.SQL("SET statement_timeout = 0")))
     return str(row[0]) if row else ""
