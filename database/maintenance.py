@@ -16,7 +16,11 @@ _POLL_SECONDS = 0.2
 
 
 def due(conn: psycopg.Connection, job: str | None = None) -> bool:
-    """Tell whether a statement is due, for one job or for any."""
+    """Tell whether a statement is due, for one job or for any.
+
+    Raises:
+        DatabaseError: the server refused to say.
+    """
     with explained("asking for the maintenance that is due"):
         row = conn.execute(
             "SELECT EXISTS (SELECT FROM vectorize.next_maintenance() WHERE %s::text IS NULL OR job = %s)", [job, job]

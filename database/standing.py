@@ -93,6 +93,7 @@ class Standing:
         self._verdict: tuple[Exit, str] | None = None
         self._over = threading.Event()
         self._pool: WorkerPool | None = None
+        self._maintains = True  # until the server says that this user may not
         self._maintainer: threading.Thread | None = None
         self._maintenance_due_at = 0.0
         self._maintenance_error: str | None = None
@@ -101,8 +102,11 @@ class Standing:
 
     def run(self) -> Exit:
         """Work until something ends it, stop cleanly, and return the exit status."""
-        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
+        watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        watcher.start()
         while self._verdict is None:  # no Event here: a signal handler may not set one that its own thread waits for
+            if not watcher.is_alive():
+                self.end(Exit.UNREACHABLE, "nobody watches the jobs any more; see the error above")
             time.sleep(0.05)
         self._over.set()
         if self._pool is not None:
@@ -149,9 +153,9 @@ class Standing:
         self._known.pop("database", None)
         if self._pool is None:
             self._pool = WorkerPool(self._open, self._options.job, self._options.connections, deadline=self._deadline)
-        due = maintenance.due(conn, self._options.job)
-        if due:
-            self._maintain()
+        elif not self._pool.alive() and time.monotonic() < self._deadline:
+            self.end(Exit.UNREACHABLE, f"no connection works any more: {self._pool.error}")
+        due = self._maintain(conn)
         self._say_new("worker", self._pool.error)
         for job in jobs:
             self._say_new(
@@ -176,23 +180,39 @@ class Standing:
     def _maintaining(self) -> bool:
         return self._maintainer is not None and self._maintainer.is_alive()
 
-    def _maintain(self) -> None:
-        """Run what is due beside the work; after a failure not before a minute has passed."""
-        if not self._maintaining() and time.monotonic() >= self._maintenance_due_at:
+    def _maintain(self, conn: psycopg.Connection) -> bool:
+        """Run what is due beside the work, after a failure not before a minute has passed; return whether it is due."""
+        if not self._maintains:
+            return False
+        try:
+            due = maintenance.due(conn, self._options.job)
+        except DatabaseError as error:
+            self._maintenance_failed(error)
+            return False
+        if due and not self._maintaining() and time.monotonic() >= self._maintenance_due_at:
             self._maintainer = threading.Thread(target=self._run_maintenance, name="maintenance", daemon=True)
             self._maintainer.start()
+        return due
 
     def _run_maintenance(self) -> None:
         try:
             maintenance.run(
                 self._open, self._options.job, self._over.is_set, lambda line: self._log.say("maintenance", line)
             )
-        except (psycopg.Error, DatabaseError) as error:
-            self._maintenance_due_at = time.monotonic() + _RETRY_MAINTENANCE_SECONDS
-            self._maintenance_error = said(error) if isinstance(error, psycopg.Error) else str(error)
-            self._say_new("maintenance", self._maintenance_error)
+        except DatabaseError as error:
+            self._maintenance_failed(error)
         else:
             self._maintenance_error = None
+
+    def _maintenance_failed(self, error: DatabaseError) -> None:
+        text = str(error)
+        if isinstance(error.__context__, psycopg.errors.InsufficientPrivilege):
+            self._maintains = False
+            text += " Indexes are left to `pulumi up`, or to a worker that signs in as their tables' owner."
+        else:
+            self._maintenance_due_at = time.monotonic() + _RETRY_MAINTENANCE_SECONDS
+            self._maintenance_error = text
+        self._say_new("maintenance", text)
 
     def _say_new(self, about: str, text: str | None) -> None:
         if text is not None and text != self._known.get(about):

@@ -33,10 +33,12 @@ def until(condition: Callable[[], object], what: str) -> None:
 class Worker:
     """One process, with what it printed."""
 
-    def __init__(self, server: VectorServer, database: str, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, server: VectorServer, database: str, folder: Path, *arguments: str, user: str = ADMINISTRATOR
+    ) -> None:
         socket, port = server._backend.address("tests")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        environment |= {"PGHOST": str(socket), "PGPORT": str(port), "PGUSER": ADMINISTRATOR, "PGPASSWORD": SECRET}
+        environment |= {"PGHOST": str(socket), "PGPORT": str(port), "PGUSER": user, "PGPASSWORD": SECRET}
         self._printed = folder / f"worker-{len(list(folder.iterdir()))}"
         with self._printed.open("wb") as output:
             self.process = subprocess.Popen(
@@ -80,8 +82,8 @@ def start(db: VectorDatabase, tmp_path: Path) -> Iterator[Start]:
     """Start a worker on the test's database; none is left behind."""
     started: list[Worker] = []
 
-    def run(*arguments: str, server: VectorServer = db.server, database: str = db.name) -> Worker:
-        started.append(Worker(server, database, tmp_path, *arguments))
+    def run(*arguments: str, database: str = db.name, user: str = ADMINISTRATOR) -> Worker:
+        started.append(Worker(db.server, database, tmp_path, *arguments, user=user))
         return started[-1]
 
     yield run
@@ -235,6 +237,38 @@ def test_an_index_that_cannot_be_built_is_told_by_the_exit_status(db: VectorData
     assert worker.wait() == 4
     assert "no index today" in worker.reason()
     assert db.wrong() == []
+
+
+def test_who_may_not_build_an_index_leaves_it_to_others(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(20, index="hnsw")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("CREATE ROLE embedder LOGIN IN ROLE vectorize_owner")
+        conn.execute("GRANT USAGE ON SCHEMA migrations TO embedder")
+        conn.execute("GRANT SELECT ON migrations.applied TO embedder")
+    try:
+        worker = start("--until-done", user="embedder")
+        assert worker.wait() == 0
+        [trouble] = worker.events("trouble")
+        assert "must be owner of table docs" in trouble["message"]
+        assert "Indexes are left to `pulumi up`" in trouble["message"]
+        assert db.wrong() == []
+        assert db.status()["index_state"] == "due"
+    finally:
+        with db.connect(SUPERUSER) as conn:
+            conn.execute("DROP OWNED BY embedder; DROP ROLE embedder")
+
+
+def test_a_stop_does_not_end_the_build_of_an_index(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(20, index="hnsw")
+    with db.connect() as holder:
+        holder.autocommit = False
+        holder.execute("UPDATE docs SET n = n + 1 WHERE id = 1")  # the build waits for writers of before
+        worker = start()
+        until(lambda: db.status()["index_state"] == "building", "the build")
+        assert worker.stop() == 0
+        assert db.status()["index_state"] == "building"
+        holder.rollback()
+    until(lambda: db.status()["index_state"] == "ready", "the index")
 
 
 def test_an_engine_that_is_missing_or_of_another_version_is_refused(db: VectorDatabase, start: Start) -> None:
