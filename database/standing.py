@@ -17,8 +17,8 @@ from database.worker_pool import WorkerPool
 Connect = Callable[[], psycopg.Connection]
 
 _LOOK_SECONDS = 2.0
-_GRACE_SECONDS = 6.0  # longer than a call of the pool lasts, shorter than the 10 s after which docker stop kills
-_LEASE_SECONDS = 2.0  # for giving back what was cut off
+_GRACE_SECONDS = 6.0  # twice as long as a call of the pool lasts when the service answers
+_STOP_SECONDS = 9.0  # `docker stop` kills after 10 s
 _RETRY_MAINTENANCE_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
@@ -109,12 +109,13 @@ class Standing:
                 self.end(Exit.UNREACHABLE, "nobody watches the jobs any more; see the error above")
             time.sleep(0.05)
         self._over.set()
-        if self._pool is not None:
-            if not self._pool.stop(_GRACE_SECONDS):
-                self._log.say("stop", "a call does not end; the server gives its batch back when the session is gone")
-            returning = threading.Thread(target=self._give_back, name="returning", daemon=True)
-            returning.start()
-            returning.join(_LEASE_SECONDS)
+        stopping = threading.Thread(target=self._stop, name="stopping", daemon=True)
+        stopping.start()
+        stopping.join(_STOP_SECONDS)
+        if stopping.is_alive():
+            self._log.say(
+                "trouble", "a call does not end; its batch goes back when the server notices that we are gone"
+            )
         code, reason = self._verdict
         self._log.say("end", reason, exit=int(code))
         return code
@@ -145,12 +146,13 @@ class Standing:
                 self._say_new("database", text)
                 if time.monotonic() - reached >= self._options.unreachable_seconds:
                     limit = f"{self._options.unreachable_seconds:g} s"
-                    self.end(Exit.UNREACHABLE, f"the database has not answered for {limit}: {text}")
+                    self.end(Exit.UNREACHABLE, f"the database could not be used for {limit}: {text}")
                 self._over.wait(min(_LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(failures, 10)))
 
     def _look(self, conn: psycopg.Connection) -> None:
         jobs = look(conn, self._options.job)
-        self._known.pop("database", None)
+        if self._known.pop("database", None):
+            self._log.say("recovered", "the database answers again")
         if self._pool is None:
             self._pool = WorkerPool(self._open, self._options.job, self._options.connections, deadline=self._deadline)
         elif not self._pool.alive() and time.monotonic() < self._deadline:
@@ -219,8 +221,11 @@ class Standing:
             self._log.say("trouble", text)
         self._known[about] = text
 
-    def _give_back(self) -> None:
-        """Let the engine notice now, and not at the next worker's look, that sessions with a batch are gone."""
+    def _stop(self) -> None:
+        """End the calls; let the engine notice now, and not at the next worker's look, what sessions left behind."""
+        if self._pool is None:
+            return
+        self._pool.stop(_GRACE_SECONDS)
         try:
             with self._open() as conn:
                 for job in status(conn, self._options.job):

@@ -76,20 +76,20 @@ class WorkerPool:
         """What went wrong last, on a connection or in a call, in a thread whose last call did not go well."""
         return next(reversed(list(self._errors.values())), None)
 
-    def stop(self, grace_seconds: float = 0) -> bool:
-        """End all calls and return whether every thread ended.
+    def stop(self, grace_seconds: float = 0) -> None:
+        """End all calls and wait for the threads, 3 s at most for a call that does not heed its cancel.
 
         Calls that hold a batch may finish it for `grace_seconds`; the others are cancelled at once, and these then. A
         batch that is cut off goes back to the queue, because its session ends.
         """
         self._stopping.set()
         if self._join(_POLL_SECONDS):  # those that wait, or are about to come back, need no cancel
-            return True
+            return
         if grace_seconds > 0:
             self._cancel(keep=self._with_a_batch())
             self._join(grace_seconds)
         self._cancel(keep=frozenset())
-        return self._join(_CANCEL_SECONDS)
+        self._join(_CANCEL_SECONDS)
 
     def _with_a_batch(self) -> frozenset[int]:
         """Return the sessions that hold a batch; all of them where that cannot be found out."""

@@ -180,6 +180,7 @@ def test_it_goes_on_after_the_database_was_restarted(tmp_path: Path) -> None:
         db.conn = db.connect()
         db.execute("INSERT INTO docs SELECT g, 'later ' || g FROM generate_series(100, 150) AS g")
         until(lambda: embedded(db), "the rows after the restart")
+        until(lambda: worker.events("recovered"), "a line that says so")
         assert worker.process.poll() is None
         assert worker.stop() == 0
         db.close()
@@ -290,7 +291,7 @@ def test_an_engine_that_is_missing_or_of_another_version_is_refused(db: VectorDa
 def test_a_database_that_stays_away_ends_it(db: VectorDatabase, start: Start) -> None:
     worker = start("--unreachable-seconds", "0.1", "--dsn", f"host=127.0.0.1 port=9 password={SECRET}")
     assert worker.wait() == 1
-    assert "the database has not answered for 0.1 s: cannot connect to database" in worker.reason()
+    assert "the database could not be used for 0.1 s: cannot connect to database" in worker.reason()
 
 
 def test_no_such_job(db: VectorDatabase, start: Start) -> None:

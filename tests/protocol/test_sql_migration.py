@@ -130,11 +130,11 @@ def test_an_unknown_folder_names_those_there_are() -> None:
 
 
 def test_two_programs_do_not_apply_at_the_same_time(
-    conn: psycopg.Connection, server: LocalServer, database: str, folder: Path
+    conn: psycopg.Connection, access: dict[str, Any], folder: Path
 ) -> None:
     """Without the lock, both would begin with the first file, and one would fail on the other's schema."""
     with (
-        server.superuser(database) as holder,
+        connect(connection_of(Props(access))) as holder,
         locked(holder, "migrations"),
         pytest.raises(DatabaseError, match="another session has been changing migrations in database"),
     ):
@@ -143,7 +143,7 @@ def test_two_programs_do_not_apply_at_the_same_time(
     (folder / "0001_tables.sql").write_text(
         "SELECT pg_sleep(0.3); CREATE SCHEMA things; CREATE TABLE things.one (id int);"
     )
-    with server.superuser(database) as other, ThreadPoolExecutor(2) as pool:
+    with connect(connection_of(Props(access))) as other, ThreadPoolExecutor(2) as pool:
         ran = list(pool.map(lambda session: apply(session, folder), (conn, other)))
     assert sorted(map(len, ran)) == [0, 3]
 
