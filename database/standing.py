@@ -97,7 +97,7 @@ class Standing:
         self._maintainer: threading.Thread | None = None
         self._maintenance_due_at = 0.0
         self._maintenance_error: str | None = None
-        self._health_at = 0.0
+        self._health_at = time.monotonic() + _LOOK_SECONDS  # at the first look no connection is open yet
         self._known: dict[str, str | None] = {}  # what was said last, by what it is about
 
     def run(self) -> Exit:
@@ -117,7 +117,7 @@ class Standing:
                 "trouble", "a call does not end; its batch goes back when the server notices that we are gone"
             )
         code, reason = self._verdict
-        self._log.say("end", reason, exit=int(code))
+        self._log.end(code, reason)
         return code
 
     def end(self, code: Exit, reason: str) -> None:
@@ -163,13 +163,13 @@ class Standing:
             self._say_new(
                 f"job {job.name}", f"job {job.name} stopped: {job.reason}" if job.state == "stopped" else None
             )
-        if time.monotonic() >= self._health_at:
-            self._health_at = time.monotonic() + self._options.health_seconds
-            self._log.health(jobs, self._pool.connected(), self._pool.error or self._maintenance_error)
         if time.monotonic() >= self._deadline:
             self.end(Exit.DONE, "the time is up")
         elif self._options.until_done and not any(job.state == "active" and not job.done for job in jobs):
             self._end_if_maintained(jobs, due)
+        if time.monotonic() >= self._health_at or self._verdict is not None:
+            self._health_at = time.monotonic() + self._options.health_seconds
+            self._log.health(jobs, self._pool.connected(), self._pool.error or self._maintenance_error)
 
     def _end_if_maintained(self, jobs: Sequence[JobStatus], due: bool) -> None:
         """End when no statement is due or runs, or when those that are due cannot be run."""

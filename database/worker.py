@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         spec = connection_spec(given.dsn, os.environ, entra=given.entra, token_scope=given.token_scope)
     except UsageError as error:
-        log.say("end", str(error), exit=int(Exit.USAGE))
+        log.end(Exit.USAGE, str(error))
         return Exit.USAGE
     open_connection = opener(spec, application_name=APPLICATION_NAME, pauses=())
     if given.check:
@@ -125,7 +125,7 @@ def _check(open_connection: Connect, job: str | None, log: Log) -> Exit:
         code, reason = Exit.UNREACHABLE, said(error)
     else:
         return Exit.DONE
-    log.say("end", reason, exit=int(code))
+    log.end(code, reason)
     return code
 
 

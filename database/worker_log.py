@@ -2,28 +2,37 @@
 
 import json
 import sys
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from database.vectorization import JobStatus
 
 
-@dataclass(frozen=True)
 class Log:
-    """Prints events; `as_json` chooses the form."""
+    """Prints events from any thread; nothing after the end, when the interpreter may be on its way out."""
 
-    as_json: bool
+    def __init__(self, *, as_json: bool) -> None:
+        """Choose the form: for people, or JSON."""
+        self._as_json = as_json
+        self._lock = threading.Lock()
+        self._ended = False
 
     def say(self, event: str, message: str, **values: Any) -> None:
         """Print one event with its time (UTC), a sentence, and values by camelCase names."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        line = (
-            json.dumps({"at": at, "event": event, "message": message, **values}) if self.as_json else f"{at} {message}"
-        )
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        line = json.dumps({"at": at, "event": event, "message": message, **values})
+        with self._lock:
+            if not self._ended:
+                sys.stdout.write(f"{line if self._as_json else f'{at} {message}'}\n")
+                sys.stdout.flush()
+
+    def end(self, code: int, reason: str) -> None:
+        """Print the last event: the exit status and why."""
+        self.say("end", reason, exit=code)
+        with self._lock:
+            self._ended = True
 
     def health(self, jobs: Sequence[JobStatus], connections: int, trouble: str | None) -> None:
         """Print how far the jobs are.
