@@ -17,6 +17,9 @@ from database.errors import DatabaseError
 _WORK = "CALL vectorize.work(NULL, 58, true)"
 _EVERY = "10 seconds"
 _PURGE_EVERY = "17 * * * *"
+DEFINITION = f"{_WORK} every {_EVERY}"
+"""What a worker's job does, for telling whether jobs were declared by another version of this program."""
+
 _PURGE = "DELETE FROM cron.job_run_details WHERE {runs} AND start_time < now() - interval '1 day'"
 _RUNS = "database = {database} AND command LIKE 'CALL vectorize.work(%'"
 

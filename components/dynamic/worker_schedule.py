@@ -69,11 +69,14 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
         )
 
     def due(self, had: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-        """Tell whether the last refresh found other jobs than those that are wanted, or calls that would be cut off."""
+        """Tell whether another version declared the jobs, or the last refresh found them altered or cut off."""
         wanted = self.decode(Props(news))
-        names = schedule.names(wanted.connection.database, wanted.parallel)
-        jobs, timeout = had.get("jobs"), had.get("statementTimeout")
-        return (jobs is not None and normal(jobs) != names) or timeout not in (None, "0")
+        now = {
+            "jobs": schedule.names(wanted.connection.database, wanted.parallel),
+            "definition": schedule.DEFINITION,
+            "statementTimeout": "0",
+        }
+        return any(normal(had.get(name, value)) != value for name, value in now.items())
 
     def make(self, wanted: WantedSchedule) -> dict[str, Any]:
         """Declare the jobs, or adopt those of an earlier run."""
@@ -90,6 +93,7 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
             progress(f"pg_cron: declared {wanted.parallel} workers for database {database}")
         return {
             "jobs": schedule.names(database, wanted.parallel),
+            "definition": schedule.DEFINITION,
             "statementTimeout": "0",
             "timeoutBefore": had.get("timeoutBefore") if before is None else before,
         }
@@ -120,5 +124,5 @@ class WorkerSchedule(Resource, module="postgresql", name="WorkerSchedule"):
     jobs: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: WorkerScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = args.props(jobs=None, statementTimeout=None, timeoutBefore=None)
+        props = args.props(jobs=None, definition=None, statementTimeout=None, timeoutBefore=None)
         super().__init__(WorkerScheduleProvider(), name, props, opts)

@@ -52,6 +52,7 @@ def test_declares_reads_and_removes(
     assert declared[names[2]][2:] == (cron, USER, True)
     assert plugin.read(Provider, id_, outs)[:2] == (id_, outs)
     assert not plugin.diff(Provider, outs, inputs).any
+    assert plugin.diff(Provider, {**outs, "definition": "of another version"}, inputs).changes == "DIFF_SOME"
     assert plugin.create(Provider, inputs) == (id_, outs)
     assert jobs(server, cron) == declared
     plugin.delete(Provider, outs)
