@@ -140,8 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--dsn", default="", help="connection string; a password is better in PGPASSWORD, where no process list has it")
-    add("--entra", action="store_true", help="sign in with an Entra token of this environment's identity")
-    add("--token-scope", default=_SCOPE, help="scope of that token (default: %(default)s)")
+    # By the environment too, so that the probe of an image signs in as its worker does.
+    add(
+        "--entra",
+        action="store_true",
+        default=os.environ.get("WORKER_ENTRA") == "true",
+        help="sign in with an Entra token of this environment's identity (or WORKER_ENTRA=true)",
+    )
+    add(
+        "--token-scope",
+        default=os.environ.get("WORKER_TOKEN_SCOPE", _SCOPE),
+        help="scope of that token (or WORKER_TOKEN_SCOPE; default: %(default)s)",
+    )
     add("--job", help="work on this job alone (default: all)")
     add("--connections", type=_whole(1, 64), default=4, help="how many embed at the same time (default: %(default)s)")
     add("--seconds", type=_positive, help="end after this time (default: never)")

@@ -68,9 +68,16 @@ def test_the_copied_folders_are_enough(image: Path) -> None:
 
 def test_with_tokens_too(image: Path) -> None:
     checked = run(
-        image, "-m", "database.worker", "--check", "--entra", PGHOST="127.0.0.1", PGDATABASE="d", PGUSER="worker",
+        image,
+        "-m",
+        "database.worker",
+        "--check",
+        PGHOST="127.0.0.1",
+        PGDATABASE="d",
+        PGUSER="worker",
+        WORKER_ENTRA="true",
         AZURE_TOKEN_CREDENTIALS="EnvironmentCredential",
-    )  # fmt: skip
+    )
     assert checked.returncode == 1, checked.stderr
     assert "no Entra token" in checked.stdout
 

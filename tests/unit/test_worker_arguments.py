@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from database import worker
+from database.standing import Exit
 from database.vectorization import JobStatus
 from database.worker import UsageError, connection_spec
 from database.worker_log import Log
@@ -101,6 +103,13 @@ def test_no_place_to_connect_to_ends_with_2(
     assert worker.main(["--json"]) == 2
     event = json.loads(capsys.readouterr().out)
     assert (event["event"], event["exit"]) == ("end", 2)
+
+
+def test_every_exit_status_is_in_the_help_and_on_the_page() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "workers.md").read_text(encoding="utf-8")
+    for code in Exit:
+        assert f"\n  {int(code)}  " in worker._EXITS
+        assert f"\n| {int(code)} | " in page
 
 
 def health(capsys: pytest.CaptureFixture[str], *jobs: JobStatus, trouble: str | None = None) -> tuple[str, Any]:
