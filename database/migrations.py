@@ -1,8 +1,7 @@
 """Versioned SQL folders: `NNNN_name.sql` runs once, in order; any other `name.sql` again whenever its text changed.
 
-All that is due in a folder runs in one transaction, so a folder is never half applied, and under an advisory lock, so
-that two programs never apply at the same time. The history is the table `migrations.applied`; beside each file it keeps
-the objects that the file made, so that a drop by hand is found.
+All that is due in a folder runs in one transaction, so a folder is never half applied. The history is the table
+`migrations.applied`; beside each file it keeps the objects that the file made, so that a drop by hand is found.
 """
 
 import hashlib
@@ -130,6 +129,8 @@ def apply(
     timeout_seconds: float = 300,
 ) -> list[str]:
     """Run what is due of a folder, in one transaction, and return the names of the files that ran.
+
+    An advisory lock keeps two programs from applying at the same time.
 
     Args:
         conn: in autocommit.

@@ -165,11 +165,16 @@ class Standing:
             )
         if time.monotonic() >= self._deadline:
             self.end(Exit.DONE, "the time is up")
-        elif self._options.until_done and not any(job.state == "active" and not job.done for job in jobs):
+        elif self._options.until_done and not any(self._is_left(job) for job in jobs):
             self._end_if_maintained(jobs, due)
         if time.monotonic() >= self._health_at or self._verdict is not None:
             self._health_at = time.monotonic() + self._options.health_seconds
             self._log.health(jobs, self._pool.connected(), self._pool.error or self._maintenance_error)
+
+    def _is_left(self, job: JobStatus) -> bool:
+        """Tell whether workers have to go on with a job: they also switch to a next generation that is complete."""
+        switching = job.next_generation is not None and self._maintains and self._maintenance_error is None
+        return job.state == "active" and (not job.done or switching)
 
     def _end_if_maintained(self, jobs: Sequence[JobStatus], due: bool) -> None:
         """End when no statement is due or runs, or when those that are due cannot be run."""

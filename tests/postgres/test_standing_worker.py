@@ -211,6 +211,16 @@ def test_until_done_it_embeds_builds_the_index_and_ends(db: VectorDatabase, star
     assert start("--until-done").wait() == 0
 
 
+def test_until_done_it_waits_for_the_switch_to_a_new_generation(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(120, index="hnsw")
+    assert start("--until-done").wait() == 0
+    db.define(index="hnsw", dimensions=4)
+    assert db.status()["next_generation"] == 2
+    assert start("--until-done").wait() == 0
+    status = db.status()
+    assert (status["generation"], status["next_generation"], status["index_state"]) == (2, None, "ready")
+
+
 def test_until_done_a_stopped_job_is_told_by_the_exit_status(db: VectorDatabase, start: Start) -> None:
     db.make_docs(20)
     db.execute("CREATE TABLE notes (id bigint PRIMARY KEY, body text)")

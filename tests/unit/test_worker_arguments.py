@@ -33,6 +33,9 @@ JOB = JobStatus(
     eta_seconds=3,
     index_state="none",
     last_error=None,
+    generation=1,
+    next_generation=None,
+    next_embedded=None,
 )
 
 
