@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from database.connection import explained
+from database.connection import explained, locked
 from database.errors import DatabaseError, said
 from database.progress import progress
 
@@ -38,6 +38,17 @@ BEGIN
     IF to_regrole('azure_pg_admin') IS NOT NULL THEN
         GRANT USAGE, CREATE ON SCHEMA migrations TO azure_pg_admin;
         GRANT SELECT, INSERT, UPDATE, DELETE ON migrations.applied TO azure_pg_admin;
+    END IF;
+END $$;
+"""
+
+# A worker has to know whether it fits the engine that is installed. After the files, since one of them makes the role.
+_READERS = """
+DO $$
+BEGIN
+    IF to_regrole('vectorize_worker') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA migrations TO vectorize_worker;
+        GRANT SELECT ON migrations.applied TO vectorize_worker;
     END IF;
 END $$;
 """
@@ -123,16 +134,35 @@ def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
 
 
 def apply(
-    conn: psycopg.Connection, name: str, *, root: Path = ROOT, say: Callable[[str], None] = progress
+    conn: psycopg.Connection,
+    name: str,
+    *,
+    root: Path = ROOT,
+    say: Callable[[str], None] = progress,
+    timeout_seconds: float = 300,
 ) -> list[str]:
     """Run what is due of a folder, in one transaction, and return the names of the files that ran.
 
+    An advisory lock keeps two programs from applying at the same time.
+
+    Args:
+        conn: in autocommit.
+        name: the folder.
+        root: where the folder is.
+        say: gets a line before files run.
+        timeout_seconds: how long to wait for another program that is applying SQL to this database.
+
     Raises:
         DatabaseError: an applied numbered file was edited, the database is newer than this checkout, some of what a
-            numbered file made was dropped by hand, or the SQL failed. Nothing is changed then.
+            numbered file made was dropped by hand, the SQL failed, or another program keeps applying. Nothing is
+            changed then.
     """
     files = folder(name, root)
-    with explained(f"applying SQL folder {name}"), conn.transaction():
+    with (
+        explained(f"applying SQL folder {name}"),
+        locked(conn, "migrations", timeout_seconds=timeout_seconds),
+        conn.transaction(),
+    ):
         if not _has_history(conn):
             conn.execute(_HISTORY)
         due = _due(conn, name, files)
@@ -141,7 +171,31 @@ def apply(
         for file in due:
             _run(conn, name, file, root)
         _forget_replaced(conn, name, files, prune=bool(due))
+        if due:
+            conn.execute(_READERS)
     return [file.name for file in due]
+
+
+def mismatch(conn: psycopg.Connection, name: str, *, root: Path = ROOT) -> str | None:
+    """Say why this program and a folder in the database do not fit together, or None where they do.
+
+    Only the numbered files count: the others may differ in their text and still be called the same way.
+    """
+    files = folder(name, root)
+    with explained(f"reading the history of SQL folder {name}"):
+        rows = _history(conn, name)
+    newer = _newer(files, rows)
+    if newer:
+        return _newer_sentence(name, newer, "program")
+    missing = [file.name for file in files if file.once and file.name not in rows]
+    if not rows:
+        return f"database {conn.info.dbname} has nothing of sql/{name}: run `pulumi up` first."
+    if missing:
+        return (
+            f"the database lacks {', '.join(missing)} of sql/{name}: it was brought up by an older version of this "
+            f"program. Run `pulumi up` with this version first."
+        )
+    return None
 
 
 def _due(conn: psycopg.Connection, name: str, files: Sequence[SqlFile]) -> list[SqlFile]:
@@ -173,13 +227,21 @@ def _is_due(conn: psycopg.Connection, name: str, file: SqlFile, row: _Row | None
 
 
 def _refuse_newer(name: str, files: Sequence[SqlFile], rows: dict[str, _Row]) -> None:
-    here = {file.name for file in files}
-    newer = sorted(file for file in rows if _NUMBERED.match(file) and file not in here)
+    newer = _newer(files, rows)
     if newer:
-        raise DatabaseError(
-            f"the database has {', '.join(newer)} of sql/{name}, which this checkout does not have: it was brought up "
-            f"by a newer version of this program. Use that version; going back is not possible."
-        )
+        raise DatabaseError(_newer_sentence(name, newer, "checkout"))
+
+
+def _newer(files: Sequence[SqlFile], rows: dict[str, _Row]) -> list[str]:
+    here = {file.name for file in files}
+    return sorted(file for file in rows if _NUMBERED.match(file) and file not in here)
+
+
+def _newer_sentence(name: str, newer: Sequence[str], here: str) -> str:
+    return (
+        f"the database has {', '.join(newer)} of sql/{name}, which this {here} does not have: it was brought up "
+        f"by a newer version of this program. Use that version; going back is not possible."
+    )
 
 
 def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None:
