@@ -82,12 +82,13 @@ BEGIN
 END
 $$;
 
--- Everything that the engine knows about a job.
+-- Everything that the engine knows about a job, but for what it spent.
 CREATE OR REPLACE FUNCTION vectorize.forget(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     f regprocedure;
 BEGIN
+    PERFORM vectorize.keep_spend(job_id);
     FOR f IN
         SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
         AND p.proname ~ format('^(fold|claim|feed|prepare|hold|settle)_%s$', job_id)

@@ -147,7 +147,11 @@ def test_a_poison_chunk_is_quarantined_and_its_neighbours_are_not(db: VectorData
 @pytest.fixture(scope="module")
 def splitter(server: VectorServer) -> Any:
     db = server.new_database()
-    yield lambda *arguments: db.value("SELECT vectorize.split(%s, %s, %s, 4)", list(arguments))
+    def split(*arguments: Any) -> Any:
+        return db.value("SELECT vectorize.split(%s, %s, %s, 4)", list(arguments))
+
+    split.tokens = lambda text: db.value("SELECT vectorize.tokens(%s, 4)", [text])  # type: ignore[attr-defined]
+    yield split
     db.close()
 
 
@@ -165,7 +169,7 @@ def test_nothing_of_a_text_is_lost_and_no_chunk_is_too_large(
     overlapping = splitter(text, tokens, int(tokens * share))
     assert all(piece.strip() for piece in pieces + overlapping)
     for piece in pieces + overlapping:
-        assert len(piece.encode()) / 4 <= tokens + 1 or len(piece) == 1
+        assert splitter.tokens(piece) <= tokens or len(piece) == 1
 
 
 def test_cuts_fall_on_paragraphs_then_sentences_then_words(splitter: Any) -> None:
@@ -180,3 +184,16 @@ def test_cuts_fall_on_paragraphs_then_sentences_then_words(splitter: Any) -> Non
         first.endswith(second.split(".")[0] + ". " + second.split(".")[1].strip() + ".")
         or second.split("\n")[0] in first
     )
+
+
+def test_an_estimate_knows_the_chunks_that_are_not_cut_yet(db: VectorDatabase) -> None:
+    make_long_docs(db, 20, state="paused")
+    db.execute("UPDATE docs SET body = replace(body, 'matter', 'matter ' || id || ' and')")
+    rows, tokens, requests = db.rows("SELECT rows, tokens, requests FROM vectorize.estimate('docs')")[0]
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    status = db.status()
+    assert rows == pytest.approx(status["embedded"], rel=0.3)
+    assert tokens == pytest.approx(status["tokens"], rel=0.1)
+    assert requests == pytest.approx(status["requests"], rel=0.35)
+    assert db.rows("SELECT rows, tokens FROM vectorize.estimate('docs')") == [(0, 0)]
