@@ -50,9 +50,10 @@ CREATE TYPE vectorize.reply AS (
     message    text
 );
 
--- How many rows of the source the next page looks at, and what a row's text weighs.
+-- How many rows of the source the next page looks at, what a row's text weighs, and the seconds for which there is nothing to do.
 ALTER TYPE vectorize.session ADD ATTRIBUTE page integer;
 ALTER TYPE vectorize.session ADD ATTRIBUTE row_tokens float8;
+ALTER TYPE vectorize.session ADD ATTRIBUTE pause float8;
 
 DROP FUNCTION IF EXISTS vectorize.claim(integer, integer, bigint, integer, integer);
 DROP FUNCTION IF EXISTS vectorize.fold(integer, bigint, integer);

@@ -13,13 +13,14 @@ DECLARE
     s vectorize.session;
     sessions vectorize.session[] := '{}';
     idle boolean;
+    pause float8;
     i integer;
 BEGIN
     -- Texts are read after their versions, and that takes a snapshot a statement, whatever the role's own default is.
     PERFORM pg_catalog.set_config('default_transaction_isolation', 'read committed', false);
     COMMIT;
     worker := vectorize.enlist();
-    SELECT coalesce(pg_catalog.array_agg(ROW(j.id, worker, deadline, true, NULL, 0, 0, '{}', '{}', 0, 0, 0, NULL)::vectorize.session ORDER BY j.id), '{}')
+    SELECT coalesce(pg_catalog.array_agg(ROW(j.id, worker, deadline, true, NULL, 0, 0, '{}', '{}', 0, 0, 0, NULL, 0)::vectorize.session ORDER BY j.id), '{}')
     INTO sessions
     FROM vectorize.job AS j WHERE (work.job IS NULL AND j.state = 'active') OR (j.name = work.job AND j.state <> 'removed');
     IF work.job IS NOT NULL AND pg_catalog.cardinality(sessions) = 0 THEN
@@ -28,16 +29,19 @@ BEGIN
     COMMIT;
     LOOP
         idle := true;
+        pause := 1;
         FOR i IN 1..pg_catalog.cardinality(sessions) LOOP
             s := sessions[i];
             CALL vectorize.work_round(s);
             sessions[i] := s;
             idle := idle AND s.idle;
+            pause := least(pause, s.pause);
             EXIT WHEN pg_catalog.clock_timestamp() >= deadline;
         END LOOP;
         EXIT WHEN pg_catalog.clock_timestamp() >= deadline OR (idle AND NOT linger);
-        IF idle THEN
-            PERFORM pg_catalog.pg_sleep(0.25);
+        IF pause > 0 THEN
+            -- No longer than a second, and a commit after it, since sleeping holds a snapshot.
+            PERFORM pg_catalog.pg_sleep(least(pause, extract(epoch FROM deadline - pg_catalog.clock_timestamp())));
             COMMIT;
         END IF;
     END LOOP;

@@ -14,6 +14,7 @@ DECLARE
     whole boolean;
 BEGIN
     s.idle := true;
+    s.pause := 0.25;
     IF s.checked_at IS NULL OR pg_catalog.clock_timestamp() NOT BETWEEN s.checked_at AND s.checked_at + interval '5 seconds' THEN
         PERFORM vectorize.look_around(s);
         COMMIT;
@@ -44,6 +45,7 @@ BEGIN
     COMMIT;
     IF versions IS NOT NULL THEN
         s.idle := false;
+        s.pause := 0;
         IF j.stage = 'split' THEN
             CALL vectorize.split_batch(s, j, d, lease, versions);
         ELSE
@@ -52,12 +54,9 @@ BEGIN
         RETURN;
     END IF;
     s.idle := whole AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
+    s.pause := CASE WHEN s.idle THEN 0.25 WHEN pg_catalog.cardinality(s.hand) > 0 THEN 0.1 ELSE 0 END;
     s.after_change := 0;
     s.after_item := 0;
-    IF pg_catalog.cardinality(s.hand) > 0 THEN
-        PERFORM pg_catalog.pg_sleep(0.1);
-        COMMIT;
-    END IF;
 END
 $$;
 
@@ -67,23 +66,22 @@ LANGUAGE plpgsql AS $$
 BEGIN
     s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, 1000, NULL) AS f WHERE f.folded > 0), 0);
     s.idle := s.after_change = 0;
+    s.pause := CASE WHEN s.idle THEN 0.25 ELSE 0 END;
     COMMIT;
 END
 $$;
 
--- Changes go on being queued while nobody may call. A second at a time, and not all workers at once.
+-- Changes go on being queued while nobody may call. Workers do not all come back at the same moment.
 CREATE OR REPLACE PROCEDURE vectorize.wait_for_turn(INOUT s vectorize.session, wait float8)
 LANGUAGE plpgsql AS $$
 DECLARE
-    left_seconds float8 := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
     folded record;
 BEGIN
     SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, 1000, NULL);
     COMMIT;
     s.after_change := greatest(s.after_change, folded.last_id);
-    s.idle := wait > left_seconds AND folded.folded = 0;
-    PERFORM pg_catalog.pg_sleep(greatest(0.01, least(1, left_seconds, wait - 1 + pg_catalog.random() / 2)));
-    COMMIT;
+    s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp()) AND folded.folded = 0;
+    s.pause := CASE WHEN folded.folded > 0 THEN 0 ELSE wait - 1 + pg_catalog.random() / 2 END;
 END
 $$;
 

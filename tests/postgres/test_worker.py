@@ -191,11 +191,12 @@ def test_an_answer_with_a_vector_too_few_is_not_used(db: VectorDatabase) -> None
     assert db.status()["quarantined"] == 0
 
 
-def test_a_vector_that_cannot_be_stored_costs_one_row(db: VectorDatabase) -> None:
-    db.make_docs(50)
+@pytest.mark.parametrize("vectors", ["vector", "halfvec"])
+def test_a_vector_that_cannot_be_stored_costs_one_row(db: VectorDatabase, vectors: str) -> None:
+    db.make_docs(50, type=vectors)
     db.fault("nan", pattern="text 33")
     db.work()
-    assert [row[0] for row in db.wrong()] == [33]
+    assert db.rows("SELECT id FROM docs WHERE embedding IS NULL") == [(33,)]
     assert "NaN" in db.value("SELECT error FROM vectorize.failures")
     assert set(db.paid().values()) == {1}
 
