@@ -222,11 +222,11 @@ class VectorDatabase:
             "WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
         )
 
-    def wrong_in_table(self) -> list[tuple[Any, ...]]:
+    def wrong_in_table(self, text: str = "body") -> list[tuple[Any, ...]]:
         """The same for a job on `docs` with a table target of type vector; orphans count too."""
         return self.rows(
-            "SELECT * FROM (SELECT coalesce(d.id, e.id) AS id, d.body, e.embedding::real[] AS has, CASE WHEN d.body ~ '\\S' THEN "
-            f"azure_openai.vector_of(d.body, {DIMENSIONS})::public.vector::real[] END AS needs "
+            f"SELECT * FROM (SELECT coalesce(d.id, e.id) AS id, {text} AS body, e.embedding::real[] AS has, CASE WHEN {text} ~ '\\S' THEN "
+            f"azure_openai.vector_of({text}, {DIMENSIONS})::public.vector::real[] END AS needs "
             "FROM docs AS d FULL JOIN docs_embedding AS e ON e.id = d.id) AS x WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
         )
 
