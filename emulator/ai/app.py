@@ -27,16 +27,17 @@ def load() -> None:
     vectors.load()
 
 
-def create_app(lookup: Lookup, identity: Identity, usage: Usage) -> web.Application:
+def create_app(lookup: Lookup, identity: Identity, usage: Usage, quota: Quota | None = None) -> web.Application:
     """Return the application that answers `*.openai.azure.com` and `*.cognitiveservices.azure.com`.
 
     Args:
         lookup: The accounts, their deployments and their role assignments.
         identity: Whose tokens are accepted.
         usage: Where requests are counted.
+        quota: The rate limits; full buckets unless given.
     """
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="embeddings")
-    embeddings = Embeddings(lookup, identity, usage, Quota(), executor)
+    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor)
     language = Language(lookup, identity, usage, executor)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
