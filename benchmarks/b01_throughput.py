@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """B1: rows a second against the documented way, by workers, batch and target; with a stub, and over HTTP."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.outcome import Bar, Chart, Curve, Figure, Outcome, at_least
-from benchmarks.server import BenchServer
+from benchmarks.server import BenchDatabase, BenchServer
 from benchmarks.services import running_services
 from benchmarks.suite import Bench
 from benchmarks.workers import timed_job
@@ -56,7 +57,7 @@ def _bar(target: str, workers: int, batch: int) -> Bar | None:
 
 
 def documented_rows_per_second(
-    bench: Bench, server: BenchServer, rows: int, prepare: Callable[[object], None] | None = None
+    bench: Bench, server: BenchServer, rows: int, prepare: Callable[[BenchDatabase], None] | None = None
 ) -> float:
     """Return how many rows a second the statement of the service's documentation embeds."""
     with server.database() as database:
@@ -76,16 +77,18 @@ def over_http(bench: Bench) -> list[Figure]:
     """Measure the documented statement and 8 workers against the emulator's AI service, whose quota is out of the way."""
     figures: list[Figure] = []
     rows, workers = bench.size((8_000, 8), (300, 2))
-    with running_services(capacity=1_000_000, latency_seconds=LATENCY) as services:
-        with bench.server(services.addresses()) as server:
-            documented = documented_rows_per_second(bench, server, bench.size(60, 3), services.configure)
-            figures.append(Figure("over HTTP: the documented UPDATE", documented, "rows/s"))
-            for target, spec in TARGETS.items():
-                with server.database() as database:
-                    services.configure(database)
-                    database.make_docs(rows)
-                    name = f"over HTTP: {target}, {workers} workers, batch 100"
-                    taken = timed_job(database, bench.progress, name, workers, rows, 10, **spec)
-                note = "one machine is database and service: 100 x 1,536 numbers a request are made and read on it"
-                figures.append(Figure(name, rows / taken / documented, "x", note=note))
+    with (
+        running_services(capacity=1_000_000, latency_seconds=LATENCY) as services,
+        bench.server(services.addresses()) as server,
+    ):
+        documented = documented_rows_per_second(bench, server, bench.size(60, 3), services.configure)
+        figures.append(Figure("over HTTP: the documented UPDATE", documented, "rows/s"))
+        for target, spec in TARGETS.items():
+            with server.database() as database:
+                services.configure(database)
+                database.make_docs(rows)
+                name = f"over HTTP: {target}, {workers} workers, batch 100"
+                taken = timed_job(database, bench.progress, name, workers, rows, 10, **spec)
+            note = "one machine is database and service: 100 x 1,536 numbers a request are made and read on it"
+            figures.append(Figure(name, rows / taken / documented, "x", note=note))
     return figures

@@ -44,17 +44,20 @@ def run(bench: Bench) -> Outcome:
 
 def _measure(bench: Bench, capacity: int, workers: int, seconds: float) -> tuple[list[Request], float]:
     """Return what the limiter saw, and when the first request came."""
-    with running_services(capacity, LATENCY) as services, bench.server(services.addresses()) as server:
-        with server.database() as database:
-            services.configure(database)
-            # A text is 594 characters, so about 150 tokens for the limiter: more rows than the quota allows.
-            database.make_docs(int(capacity * 1000 / 150 * max(1.0, seconds / 60) * 2) + 2_000)
-            database.define()
-            name = f"{capacity}K tokens a minute, {workers} workers"
-            with bench.progress.step(name, seconds), running(database, workers):
-                began = _first_request(services)
-                time.sleep(max(0.0, began + seconds - time.monotonic()))
-                return list(services.meter.requests), began
+    with (
+        running_services(capacity, LATENCY) as services,
+        bench.server(services.addresses()) as server,
+        server.database() as database,
+    ):
+        services.configure(database)
+        # A text is 594 characters, so about 150 tokens for the limiter: more rows than the quota allows.
+        database.make_docs(int(capacity * 1000 / 150 * max(1.0, seconds / 60) * 2) + 2_000)
+        database.define()
+        name = f"{capacity}K tokens a minute, {workers} workers"
+        with bench.progress.step(name, seconds), running(database, workers):
+            began = _first_request(services)
+            time.sleep(max(0.0, began + seconds - time.monotonic()))
+            return list(services.meter.requests), began
 
 
 def _first_request(services: BenchServices) -> float:
@@ -102,9 +105,7 @@ def _figures(seen: Sequence[Request], began: float, seconds: float, capacity: in
     ]
 
 
-def _over_time(
-    seen: Sequence[Request], began: float, seconds: float, capacity: int
-) -> list[tuple[float | str, float]]:
+def _over_time(seen: Sequence[Request], began: float, seconds: float, capacity: int) -> list[tuple[float | str, float]]:
     window = min(CHART_WINDOW_SECONDS, seconds / 2)
     points: list[tuple[float | str, float]] = []
     at = window

@@ -32,10 +32,13 @@ def run(bench: Bench) -> Outcome:
         figures.append(Figure(f"{name} killed {kills} times: committed vectors lost", lost, "", never()))
         figures.append(
             Figure(
-                f"{name} killed {kills} times: batches paid twice, a worker and kill", paid_twice / (WORKERS * kills), "",
-                never(1), f"{WORKERS} workers; {paid_twice:g} batches in all",
+                f"{name} killed {kills} times: batches paid twice, a worker and kill",
+                paid_twice / (WORKERS * kills),
+                "",
+                never(1),
+                f"{WORKERS} workers; {paid_twice:g} batches in all",
             )
-        )  # fmt: skip
+        )
     return Outcome(figures)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """B4: rows that the service refuses, or whose vector cannot be written: how many others they take along."""
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def run(bench: Bench) -> Outcome:
         with server.database() as database:
             database.network(LATENCY, log=True, poison="%poison%")
             database.make_docs(rows)
-            database.execute(f"UPDATE docs SET body = 'poison ' || body WHERE id % {EVERY} = (id / {EVERY} * 37) % {EVERY}")
+            database.execute(
+                f"UPDATE docs SET body = 'poison ' || body WHERE id % {EVERY} = (id / {EVERY} * 37) % {EVERY}"
+            )
             poison = database.value("SELECT count(*) FROM docs WHERE body LIKE 'poison%'")
             missing, _ = _embed(bench, database, rows, "poison at the call", {})
             refused = database.calls("refused")
@@ -45,7 +48,9 @@ def run(bench: Bench) -> Outcome:
         [
             Figure("at the call: rows not embedded, a poison row", missing / poison, "", Bar("<=", 1, every_run=True)),
             Figure("at the call: refused requests, a poison row", refused / poison, "", never(ALLOWED_REQUESTS), log2),
-            Figure("at settle: rows not embedded, a poison row", missing_at_settle / bad, "", Bar("<=", 1, every_run=True)),
+            Figure(
+                "at settle: rows not embedded, a poison row", missing_at_settle / bad, "", Bar("<=", 1, every_run=True)
+            ),
             Figure("at settle: texts paid twice, a poison row", paid_twice / bad, "", never()),
         ]
     )
@@ -57,15 +62,15 @@ _AT_SETTLE = f"id % {EVERY} = 123"
 def _poison_at_settle(database: BenchDatabase) -> None:
     """Let a trigger of the user's refuse the vector of some rows."""
     database.execute("ALTER TABLE docs ADD COLUMN embedding vector(1536)")
-    database.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this row'; END $$")
+    database.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this row'; END $$"
+    )
     database.execute(
         f"CREATE TRIGGER refuse BEFORE UPDATE OF embedding ON docs FOR EACH ROW WHEN (NEW.{_AT_SETTLE}) EXECUTE FUNCTION refuse()"
     )
 
 
-def _embed(
-    bench: Bench, database: BenchDatabase, rows: int, text: str, spec: dict[str, str]
-) -> tuple[int, int]:
+def _embed(bench: Bench, database: BenchDatabase, rows: int, text: str, spec: dict[str, str]) -> tuple[int, int]:
     """Return how many rows have no vector, and how many texts were paid for more than once."""
     with bench.progress.step(text, 8, share_embedded(database, rows)):
         drain(database, WORKERS, lambda: database.define(batch_size=BATCH, **spec))

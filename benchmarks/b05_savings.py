@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """B5: tokens for what changes no text, and for texts that occur twice."""
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ def run(bench: Bench) -> Outcome:
         other = _tokens(database, "UPDATE docs SET n = n + 1")
         same = _tokens(database, "UPDATE docs SET body = body || ''")
         rekeyed = _tokens(database, "UPDATE docs SET id = id + 0")
-        again = _tokens(database, "WITH gone AS (DELETE FROM docs WHERE id <= 100 RETURNING *) SELECT count(*) FROM gone")
+        again = _tokens(
+            database, "WITH gone AS (DELETE FROM docs WHERE id <= 100 RETURNING *) SELECT count(*) FROM gone"
+        )
         # One text in every row of the batches: what it costs beyond once a batch is waste.
         requests = database.calls()
         duplicates = _tokens(
-            database, f"INSERT INTO docs SELECT {rows} + g, 'one text for many rows', 0 FROM generate_series(1, {SAME_TEXTS}) AS g"
+            database,
+            f"INSERT INTO docs SELECT {rows} + g, 'one text for many rows', 0 FROM generate_series(1, {SAME_TEXTS}) AS g",
         )
-        one = database.value("SELECT vectorize.tokens('one text for many rows', bytes_per_token) FROM vectorize.deployment")
+        one = database.value(
+            "SELECT vectorize.tokens('one text for many rows', bytes_per_token) FROM vectorize.deployment"
+        )
         batches = database.calls() - requests
     return Outcome(
         [

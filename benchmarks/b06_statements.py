@@ -55,9 +55,9 @@ def _measure(bench: Bench, database: BenchDatabase, width: str) -> list[Figure]:
     if database.status()["index_state"] != "ready":
         raise RuntimeError(f"the index is not live: {database.status()}")
     statements = {
-        "update of another column": "UPDATE {name} SET n = n + 1 WHERE id <= %d" % rows,
+        "update of another column": f"UPDATE {{name}} SET n = n + 1 WHERE id <= {rows}",
         "insert": "INSERT INTO {name} SELECT * FROM fresh",
-        "update of the text": "UPDATE {name} SET body = 'x' || body WHERE id <= %d" % rows,
+        "update of the text": f"UPDATE {{name}} SET body = 'x' || body WHERE id <= {rows}",
     }
     taken: dict[tuple[str, str], list[float]] = {(kind, name): [] for kind in statements for name in ("plain", "docs")}
     with bench.progress.step(f"{width} table: {rounds} rounds of statements", 45):

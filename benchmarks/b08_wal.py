@@ -32,17 +32,17 @@ def run(bench: Bench) -> Outcome:
             for step, size in sizes.items():
                 limit = BARS.get((name, step))
                 figures.append(Figure(f"{name}, {step}", size, "bytes a row", at_most(limit) if limit else None))
-            curves.append(Curve(name, list(sizes.items())))
+            curves.append(Curve(name, [(step, size) for step, size in sizes.items()]))
     chart = Chart("wal", "WAL a row of 1,536 dimensions", "", "bytes a row", curves, kind="bars")
     return Outcome(figures, [chart])
 
 
-def _measure(database: BenchDatabase, rows: int, target: str, type_: str) -> dict[float | str, float]:
+def _measure(database: BenchDatabase, rows: int, target: str, type_: str) -> dict[str, float]:
     """Queue and embed all rows, then the same again; each step starts after a checkpoint."""
     database.network(LATENCY)
     database.make_docs(rows)
     database.define(target=target, type=type_, state="paused")
-    sizes: dict[float | str, float] = {}
+    sizes: dict[str, float] = {}
 
     def step(name: str, work: Callable[[], object]) -> None:
         database.checkpoint()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """B9: how long a committed write waits for its vector, at 50 writes a second; quiet, and while a backfill runs."""
 
 from __future__ import annotations
@@ -73,9 +74,7 @@ def _measure(bench: Bench, rows: int, seconds: float | None) -> list[tuple[float
             began = time.perf_counter()
             database.define()
             with running(database, WORKERS):
-                side_by_side(
-                    [lambda: _write(database, waits, began, seconds, rows), lambda: _watch(database, waits)]
-                )
+                side_by_side([lambda: _write(database, waits, began, seconds, rows), lambda: _watch(database, waits)])
     return sorted((committed - began, waits.waited[key]) for key, committed in waits.committed.items())
 
 

@@ -21,6 +21,7 @@ SEARCHERS = 2
 LATENCY = 0.02
 WAIT_SECONDS = 300.0
 NEXT = "embedding-next"
+WITHOUT = "seconds without correct results"
 
 
 def run(bench: Bench) -> Outcome:
@@ -29,7 +30,7 @@ def run(bench: Bench) -> Outcome:
     with bench.database() as database:
         if database.value("SELECT to_regclass('vectorize.generations')") is None:
             note = "not available: this checkout has no generations"
-            return Outcome([Figure("seconds without correct results", None, "s", never(), note)])
+            return Outcome([Figure(WITHOUT, None, "s", never(), note)])
         database.network(LATENCY)
         database.make_docs(rows)
         with bench.progress.step("the first model", 15):
@@ -53,7 +54,13 @@ def run(bench: Bench) -> Outcome:
             searchers.stop()
     return Outcome(
         [
-            Figure("seconds without correct results", searchers.wrong_seconds(), "s", never(), f"{searchers.count():,} searches"),
+            Figure(
+                WITHOUT,
+                searchers.wrong_seconds(),
+                "s",
+                never(),
+                f"{searchers.count():,} searches",
+            ),
             Figure("seconds that the change took", taken, "s"),
             Figure("p95 of a search during the change", searchers.p95(), "s"),
             Figure("p95 of a search before", before.p95(), "s"),
@@ -126,7 +133,8 @@ class _Searchers:
                 key = dice.randint(1, self._rows)
                 began = time.perf_counter()
                 found = conn.execute(
-                    "SELECT s.key, s.distance FROM docs AS d, LATERAL vectorize.search('docs', d.body, 3) AS s WHERE d.id = %s",
+                    "SELECT s.key, s.distance FROM docs AS d, LATERAL vectorize.search('docs', d.body, 3) AS s "
+                    "WHERE d.id = %s",
                     [key],
                 ).fetchall()
                 ended = time.perf_counter()

@@ -67,5 +67,9 @@ def _difference(database: BenchDatabase) -> int:
     status = database.status()
     rows, vectors = database.rows("SELECT (SELECT count(*) FROM docs), (SELECT count(*) FROM docs_embedding)")[0]
     return int(
-        abs(status["rows"] - rows) + abs(status["embedded"] - vectors) + status["pending"] + status["leased"] + status["quarantined"]
+        abs(status["rows"] - rows)
+        + abs(status["embedded"] - vectors)
+        + status["pending"]
+        + status["leased"]
+        + status["quarantined"]
     )

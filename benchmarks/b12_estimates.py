@@ -38,7 +38,11 @@ def run(bench: Bench) -> Outcome:
 
 
 def _estimate(database: BenchDatabase, texts: list[str], bytes_per_token: float) -> int:
-    return int(database.value("SELECT sum(vectorize.tokens(t, %s::real)) FROM unnest(%s::text[]) AS t", [bytes_per_token, texts]))
+    return int(
+        database.value(
+            "SELECT sum(vectorize.tokens(t, %s::real)) FROM unnest(%s::text[]) AS t", [bytes_per_token, texts]
+        )
+    )
 
 
 def _calibrate(database: BenchDatabase, texts: list[str], billed: int) -> float:

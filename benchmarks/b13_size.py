@@ -44,7 +44,9 @@ def run(bench: Bench) -> Outcome:
                 with server.database() as database:
                     database.make_docs(rows, words=6)
                     name = f"{rows:,} rows"
-                    seconds = timed_job(database, bench.progress, name, WORKERS, rows, rows / 12_000, dimensions=DIMENSIONS)
+                    seconds = timed_job(
+                        database, bench.progress, name, WORKERS, rows, rows / 12_000, dimensions=DIMENSIONS
+                    )
                 taken.append(1e6 * seconds / rows)
             points.append((rows, statistics.median(taken)))
     figures += [Figure(f"time of a row, {rows:,} rows", value, "µs") for rows, value in points]

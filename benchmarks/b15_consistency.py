@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements read better on one line
 """B15: after a hundred thousand concurrent changes and kill -9 of workers and server, is every vector its row's present one."""
 
 from __future__ import annotations
@@ -53,12 +54,14 @@ def run(bench: Bench) -> Outcome:
         database.make_docs(0)
         database.define(dimensions=DIMENSIONS)
         writers = [
-            lambda number=number: _write(database, count, number, random.Random(seed + number), wanted // WRITERS)  # type: ignore[misc]
+            lambda number=number: _write(database, count, number, random.Random(seed + number), wanted // WRITERS)
             for number in range(WRITERS)
         ]
         done = lambda: count.total() / wanted  # noqa: E731 - a share to show
         with bench.progress.step(f"{wanted:,} changes", 80, done), running(database, WORKERS) as worker_errors:
-            side_by_side([*writers, lambda: _kill(database, count, wanted, server_kills, random.Random(seed - 1), killed)])
+            side_by_side(
+                [*writers, lambda: _kill(database, count, wanted, server_kills, random.Random(seed - 1), killed)]
+            )
         with bench.progress.step("the rest of the queue", 15):
             drain(database, WORKERS)
             database.wait_until_quiet()
@@ -68,8 +71,12 @@ def run(bench: Bench) -> Outcome:
     figures = [
         Figure("vectors that are not those of the present text", wrong, "", never(), f"{note}; seed {seed}"),
         Figure("rows that vectorize.verify finds different", sum(report.values()), "", never()),
-        Figure("errors that users saw because of the engine", len(count.errors), "", never(), "; ".join(count.errors[:2])),
-        Figure("errors of workers other than being killed", len(worker_errors), "", never(), "; ".join(worker_errors[:2])),
+        Figure(
+            "errors that users saw because of the engine", len(count.errors), "", never(), "; ".join(count.errors[:2])
+        ),
+        Figure(
+            "errors of workers other than being killed", len(worker_errors), "", never(), "; ".join(worker_errors[:2])
+        ),
     ]
     return Outcome(figures)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists of words read better on one line
 """Texts to count tokens of: from Python's own library, from this repository, and from a generator."""
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _CJK = {
 def _library() -> list[Path]:
     """Return the files of Python's own library, in an order that is the same everywhere."""
     root = Path(sysconfig.get_paths()["stdlib"])
-    files = (path for path in root.rglob("*.py") if not {"site-packages", "test", "tests", "dist-packages"} & set(path.parts))
+    files = (
+        path for path in root.rglob("*.py") if not {"site-packages", "test", "tests", "dist-packages"} & set(path.parts)
+    )
     return sorted(files, key=lambda path: path.relative_to(root).as_posix())
 
 
@@ -69,7 +72,7 @@ def functions() -> list[str]:
 
 def reference() -> list[str]:
     """Return the paragraphs of Python's language reference, as its help shows them."""
-    from pydoc_data.topics import topics  # type: ignore[import-untyped]
+    from pydoc_data.topics import topics
 
     paragraphs = [paragraph for _, topic in sorted(topics.items()) for paragraph in topic.split("\n\n")]
     return _fitting([" ".join(paragraph.split()) for paragraph in paragraphs if not paragraph.startswith("   ")])

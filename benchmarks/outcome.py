@@ -148,7 +148,8 @@ def merge(outcomes: Sequence[Outcome]) -> tuple[list[Result], list[Chart]]:
     ]
     charts = [
         replace(
-            chart, curves=[_median(curve, [_curve(outcome, chart, curve) for outcome in outcomes]) for curve in chart.curves]
+            chart,
+            curves=[_median(curve, [_curve(outcome, chart, curve) for outcome in outcomes]) for curve in chart.curves],
         )
         for chart in last.charts
     ]
@@ -165,15 +166,13 @@ def _curve(outcome: Outcome, chart: Chart, curve: Curve) -> Curve | None:
 def _median(curve: Curve, runs: Sequence[Curve | None]) -> Curve:
     xs = [x for x, _ in curve.points]
     same = [run for run in runs if run is not None and [x for x, _ in run.points] == xs]
-    return replace(
-        curve, points=[(x, statistics.median(run.points[i][1] for run in same)) for i, x in enumerate(xs)]
-    )
+    return replace(curve, points=[(x, statistics.median(run.points[i][1] for run in same)) for i, x in enumerate(xs)])
 
 
 def number(value: float | None) -> str:
     """Return a number as people read it: three significant digits, whole from 100 on."""
     if value is None:
-        return "–"
+        return "-"
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

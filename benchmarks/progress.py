@@ -49,9 +49,7 @@ class Progress:
         print(f"{self.name:4} {text} (all in all about {duration(self.left())} left)", file=sys.stderr, flush=True)
 
     @contextmanager
-    def step(
-        self, text: str, seconds: float | None = None, done: Callable[[], float] | None = None
-    ) -> Iterator[None]:
+    def step(self, text: str, seconds: float | None = None, done: Callable[[], float] | None = None) -> Iterator[None]:
         """Print lines while the block runs.
 
         Args:

@@ -188,7 +188,11 @@ class BenchDatabase:
     def network(self, latency: float = 0.0, *, log: bool = False, poison: str = "") -> None:
         """Set how long a request takes, whether paid ones are logged, and which texts are refused (a LIKE pattern)."""
         with self.connect(SUPERUSER) as conn:
-            for name, value in {"latency": str(latency), "log": str(self._log) if log else "", "poison": poison}.items():
+            for name, value in {
+                "latency": str(latency),
+                "log": str(self._log) if log else "",
+                "poison": poison,
+            }.items():
                 conn.execute(
                     sql.SQL("ALTER DATABASE {} SET {} = {}").format(
                         sql.Identifier(self.name), sql.Identifier("stub", name), sql.Literal(value)
@@ -212,7 +216,9 @@ class BenchDatabase:
     def make_docs(self, rows: int, *, words: int = 18, table: str = "docs") -> None:
         """Make a table of texts of 33 characters a word, about 600 unless told otherwise."""
         self.execute(f"CREATE TABLE {table} (id bigint PRIMARY KEY, body text, n integer NOT NULL DEFAULT 0)")
-        self.execute(f"INSERT INTO {table} (id, body) SELECT g, {text_of('g', words)} FROM generate_series(1, %s) AS g", [rows])
+        self.execute(
+            f"INSERT INTO {table} (id, body) SELECT g, {text_of('g', words)} FROM generate_series(1, %s) AS g", [rows]
+        )
         self.execute(f"VACUUM (ANALYZE) {table}")
         self.checkpoint()
 

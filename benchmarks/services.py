@@ -1,4 +1,4 @@
-"""The emulator's AI service for one account and one deployment, with its own rate limits, metered as the limiter counts."""
+"""The emulator's AI service for one account and one deployment, with its own rate limits, which are metered."""
 
 from __future__ import annotations
 
@@ -124,7 +124,11 @@ class BenchServices:
 
     def configure(self, database: BenchDatabase) -> None:
         """Point azure_ai of a database at the service."""
-        for name, value in (("endpoint", f"https://{HOST}/"), ("auth_type", "subscription-key"), ("subscription_key", KEY)):
+        for name, value in (
+            ("endpoint", f"https://{HOST}/"),
+            ("auth_type", "subscription-key"),
+            ("subscription_key", KEY),
+        ):
             database.execute("SELECT azure_ai.set_setting(%s, %s)", [f"azure_openai.{name}", value])
         database.deployment(DEPLOYMENT, MODEL, self.capacity * _TOKENS_A_CAPACITY)
 

@@ -32,7 +32,9 @@ class WorkerProcess:
 
     def __init__(self, database: BenchDatabase, connections: int) -> None:
         self.has_worker = importlib.util.find_spec("database.worker") is not None
-        arguments = ["-m", "database.worker", "--connections", str(connections)] if self.has_worker else ["-c", _BACKFILL]
+        arguments = (
+            ["-m", "database.worker", "--connections", str(connections)] if self.has_worker else ["-c", _BACKFILL]
+        )
         folder, port = database.server.address()
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PG")},

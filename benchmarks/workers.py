@@ -45,7 +45,7 @@ def call_work(conn: Connection, seconds: float = _FOREVER_SECONDS, *, linger: bo
     conn.execute("CALL vectorize.work(NULL, %s, %s)", [seconds, linger])
 
 
-def drain(database: BenchDatabase, workers: int, before: Callable[[], None] | None = None) -> float:
+def drain(database: BenchDatabase, workers: int, before: Callable[[], object] | None = None) -> float:
     """Let workers, already connected, work until nothing is ready; return the seconds, those of `before` included.
 
     Args:
@@ -118,7 +118,7 @@ def share_embedded(database: BenchDatabase, rows: int) -> Callable[[], float]:
 def timed_job(
     database: BenchDatabase, progress: Progress, text: str, workers: int, rows: int, seconds: float, **spec: object
 ) -> float:
-    """Define the job `docs`, let workers embed its rows, check that they did, and return the seconds from `define` on."""
+    """Define the job `docs`, let workers embed its rows, check that they did, and return the seconds since `define`."""
     with progress.step(text, seconds, share_embedded(database, rows)):
         taken = drain(database, workers, lambda: database.define(**spec))
     embedded = database.status()["embedded"]
