@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from benchmarks.outcome import Bar, Chart, Curve, Figure, Outcome, at_least
+from benchmarks.outcome import Bar, Chart, Curve, Figure, Outcome, at_least, count
 from benchmarks.server import BenchDatabase, BenchServer
 from benchmarks.services import running_services
 from benchmarks.suite import Bench
@@ -37,7 +37,7 @@ def run(bench: Bench) -> Outcome:
                 with server.database() as database:
                     database.network(LATENCY)
                     database.make_docs(rows)
-                    name = f"{target}, {workers} workers, batch {batch}"
+                    name = f"{target}, {count(workers, 'worker')}, batch {batch}"
                     taken = timed_job(database, bench.progress, name, workers, rows, 8, batch_size=batch, **spec)
                 ratio = rows / taken / documented
                 figures.append(Figure(name, ratio, "x", _bar(target, workers, batch)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from benchmarks.outcome import Chart, Curve, Figure, Outcome, at_least, at_most
+from benchmarks.outcome import Chart, Curve, Figure, Outcome, at_least, at_most, count
 from benchmarks.services import BenchServices, Request, running_services
 from benchmarks.suite import Bench
 from benchmarks.workers import running
@@ -34,7 +34,7 @@ def run(bench: Bench) -> Outcome:
             seen, began = _measure(bench, capacity, workers, seconds)
             figures += _figures(seen, began, seconds, capacity, workers)
             if capacity == CHART_CAPACITY:
-                curves.append(Curve(f"{workers} workers", _over_time(seen, began, seconds, capacity)))
+                curves.append(Curve(count(workers, "worker"), _over_time(seen, began, seconds, capacity)))
     chart = Chart(
         "quota", f"Use of a quota of {CHART_CAPACITY}K tokens a minute, by workers", "seconds since the first request",
         "% of the quota (last 5 s)", curves,
@@ -53,7 +53,7 @@ def _measure(bench: Bench, capacity: int, workers: int, seconds: float) -> tuple
         # A text is 594 characters, so about 150 tokens for the limiter: more rows than the quota allows.
         database.make_docs(int(capacity * 1000 / 150 * max(1.0, seconds / 60) * 2) + 2_000)
         database.define()
-        name = f"{capacity}K tokens a minute, {workers} workers"
+        name = f"{capacity}K tokens a minute, {count(workers, 'worker')}"
         with bench.progress.step(name, seconds), running(database, workers):
             began = _first_request(services)
             time.sleep(max(0.0, began + seconds - time.monotonic()))
@@ -91,7 +91,7 @@ def most_in_window(seen: Sequence[Request], seconds: float) -> int:
 
 
 def _figures(seen: Sequence[Request], began: float, seconds: float, capacity: int, workers: int) -> list[Figure]:
-    name = f"{capacity}K, {workers} workers"
+    name = f"{capacity}K, {count(workers, 'worker')}"
     quota = capacity * 1000 / 60 * seconds
     refused = sum(not request.admitted for request in seen)
     share = used_tokens(seen, capacity, began + seconds) / quota

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from benchmarks.outcome import Figure, Outcome, never
+from benchmarks.outcome import Figure, Outcome, count, never
 from benchmarks.server import BenchDatabase
 from benchmarks.suite import Bench
 from benchmarks.worker_process import WorkerProcess
@@ -29,10 +29,10 @@ def run(bench: Bench) -> Outcome:
     for name, kill in (("a worker process", _kill_workers), ("the server", _kill_server)):
         with bench.database() as database:
             lost, paid_twice, kills = _measure(bench, database, name, kill)
-        figures.append(Figure(f"{name} killed {kills} times: committed vectors lost", lost, "", never()))
+        figures.append(Figure(f"{name} killed, {count(kills, 'time')}: committed vectors lost", lost, "", never()))
         figures.append(
             Figure(
-                f"{name} killed {kills} times: batches paid twice, a worker and kill",
+                f"{name} killed, {count(kills, 'time')}: batches paid twice, a worker and kill",
                 paid_twice / (WORKERS * kills),
                 "",
                 never(1),

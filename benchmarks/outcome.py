@@ -178,6 +178,11 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def count(number_of: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 worker" or "16 workers"."""
+    return f"{number_of:,} {noun}" if number_of == 1 else f"{number_of:,} {noun}s"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value that `share` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
