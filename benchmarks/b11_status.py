@@ -31,7 +31,7 @@ def run(bench: Bench) -> Outcome:
             with server.database() as database:
                 with bench.progress.step(f"queueing {length:,} items", length / 25_000):
                     database.make_docs(length, words=3)
-                    database.define(dimensions=DIMENSIONS, state="paused")
+                    database.define(dimensions=DIMENSIONS, batch_size=1_000, state="paused")
                     database.execute("CALL vectorize.verify('docs')")
                 points.append((length, _milliseconds(database)))
                 wrong_queued += abs(database.status()["pending"] - length)

@@ -16,7 +16,11 @@ BEGIN
     EXECUTE format('DELETE FROM vectorize_jobs.change_%s WHERE k1 IS NULL', job_id);
     GET DIAGNOSTICS empty_keys = ROW_COUNT;
     IF empty_keys > 0 THEN
+        -- The rest another time: a restart takes items in an order of its own, and two orders make a circle.
         PERFORM vectorize.restart_sweep(job_id);
+        folded := empty_keys;
+        last_id := 0;
+        RETURN;
     END IF;
     EXECUTE replace(format($q$
         WITH next AS MATERIALIZED (

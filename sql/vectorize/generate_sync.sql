@@ -6,11 +6,10 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 
 -- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
 -- What cannot be read (a column renamed or dropped) must not fail the user's statement: it notes an empty key, which asks for
--- a sweep of all rows, and workers stop the job with the reason. So keys are read, and become the types that they had when the
--- job was defined, inside the block.
--- Every row of every statement passes here: an update that changes no text is one expression, nothing is written inside the
--- block, where it would cost a transaction number a row, and the path is short, since setting it is a tenth of the whole
--- (pg_catalog comes first without being named).
+-- a sweep of all rows, and workers stop the job with the reason.
+-- Every row of every statement passes here. So an update that changes no text is one expression; nothing is written inside the
+-- block, where it would cost a transaction number a row; and the search path, which is set for each row, is short: pg_catalog
+-- comes first without being named.
 CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -18,23 +17,22 @@ DECLARE
     body text := $sync$
 DECLARE
     {variables}
+    rekeyed boolean;
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
-            IF {same text} AND ({old key}) IS NOT DISTINCT FROM ({new key}) THEN
+            IF {text old} COLLATE "C" = {text new} COLLATE "C" AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
                 RETURN NULL;
             END IF;
-            {read old} {read new}
-        ELSIF TG_OP = 'INSERT' THEN
-            {read new}
-        ELSE
-            {read old}
         END IF;
+        IF TG_OP <> 'INSERT' THEN {read old} END IF;
+        IF TG_OP <> 'DELETE' THEN {read new} END IF;
+        rekeyed := TG_OP = 'UPDATE' AND ({old keys}) IS DISTINCT FROM ({new keys});
     EXCEPTION WHEN OTHERS THEN
         INSERT INTO vectorize_jobs.change_{job} DEFAULT VALUES;
         RETURN NULL;
     END;
-    IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND ({old keys}) IS DISTINCT FROM ({new keys})) THEN
+    IF TG_OP = 'DELETE' OR rekeyed THEN
         INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({old keys});
     END IF;
     IF TG_OP <> 'DELETE' THEN
@@ -49,34 +47,21 @@ BEGIN
             ('{variables}', (SELECT string_agg(format('old_k%s %s; new_k%s %s;', ord, t, ord, t), ' ' ORDER BY ord) FROM unnest(key_types) WITH ORDINALITY AS x (t, ord))),
             ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{read new}', (SELECT string_agg(format('new_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{old key}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{new key}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{new keys}', vectorize.key_list(n, 'new_k%s')),
             ('{job}', job_id::text),
             -- Last: a template may hold the words above.
-            ('{same text}', vectorize.same_text(template, source))) AS p (mark, value)
+            ('{text old}', vectorize.template_expression(template, source, 'OLD')),
+            ('{text new}', vectorize.template_expression(template, source, 'NEW'))) AS p (mark, value)
     LOOP
         body := replace(body, part.mark, part.value);
     END LOOP;
     RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_temp %s AS %L',
         job_id, vectorize.render_settings_of(source, template), body);
 END
-$$;
-
--- The condition that OLD and NEW are rendered the same. Where equal columns mean equal texts, the columns are compared first:
--- it spares the rendering, and differing columns can still make one text (NULL and '').
-CREATE OR REPLACE FUNCTION vectorize.same_text(template text, source oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN bool_and(vectorize.base_type(a.atttypid) = ANY ('{text,varchar,int2,int4,int8,bool,uuid}'::regtype[]))
-                THEN format('((%s) OR %s)', string_agg(format('OLD.%1$I%2$s IS NOT DISTINCT FROM NEW.%1$I%2$s', a.attname,
-                         CASE WHEN a.attcollation <> 0 THEN ' COLLATE "C"' ELSE '' END), ' AND ' ORDER BY a.attnum), r.texts)
-                ELSE r.texts END
-    FROM (SELECT format('%s COLLATE "C" = %s COLLATE "C"', vectorize.template_expression(template, source, 'OLD'),
-                        vectorize.template_expression(template, source, 'NEW')) AS texts) AS r
-    LEFT JOIN pg_attribute AS a ON a.attrelid = source AND a.attname = ANY (vectorize.template_columns(template)) AND a.attnum > 0 AND NOT a.attisdropped
-    GROUP BY r.texts
 $$;
 
 -- Each setting costs every row of every update, so only those that the template's types look at.
