@@ -52,8 +52,7 @@ def _measure(bench: Bench, database: BenchDatabase, width: str) -> list[Figure]:
         _make(database, name, width, rows)
     with bench.progress.step(f"{width} table: the backfill and the index before", 25):
         drain(database, 4, lambda: database.define(dimensions=DIMENSIONS, index="hnsw"))
-        for _, statement, _ in database.rows("SELECT * FROM vectorize.next_maintenance()"):
-            database.execute(statement)
+        database.maintain()
     if database.status()["index_state"] != "ready":
         raise RuntimeError(f"the index is not live: {database.status()}")
     statements = {

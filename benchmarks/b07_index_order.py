@@ -40,8 +40,7 @@ def _index_last(database: BenchDatabase, rows: int) -> float:
     database.make_docs(rows)
     began = time.perf_counter()
     drain(database, WORKERS, lambda: database.define(index="hnsw"))
-    for _, statement, _ in database.rows("SELECT * FROM vectorize.next_maintenance()"):
-        database.execute(statement)
+    database.maintain()
     return _ready(database, began)
 
 

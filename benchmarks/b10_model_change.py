@@ -35,7 +35,7 @@ def run(bench: Bench) -> Outcome:
         database.make_docs(rows)
         with bench.progress.step("the first model", 15):
             drain(database, WORKERS, lambda: database.define(index="hnsw"))
-            maintain(database)
+            database.maintain()
         before = _Searchers(database, rows)
         threading.Event().wait(bench.size(3.0, 0.5))
         before.stop()
@@ -68,18 +68,12 @@ def run(bench: Bench) -> Outcome:
     )
 
 
-def maintain(database: BenchDatabase) -> None:
-    """Run the statements that are due outside a transaction, such as building the index."""
-    for (statement,) in database.rows("SELECT statement FROM vectorize.next_maintenance()"):
-        database.execute(statement)
-
-
 def _wait_for_switch(database: BenchDatabase) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while database.value("SELECT deployment FROM vectorize.generations WHERE standing = 'current'") != NEXT:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the new model was not switched to within {WAIT_SECONDS:g} s: {database.status()}")
-        maintain(database)
+        database.maintain()
         threading.Event().wait(0.1)
 
 

@@ -42,8 +42,8 @@ def main(only: str, runs: int | None, console: Console, *, quick: bool, as_json:
         KeyboardInterrupt: the run was interrupted; servers and folders are gone, results so far are kept.
     """
     chosen = select(only)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
     command = _command(only, runs)
     found: dict[str, results.Data] = {}
     for report in run_all(chosen, runs, quick=quick):

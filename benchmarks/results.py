@@ -108,8 +108,13 @@ def save(entries: Mapping[str, Data], file: Path = FILE) -> None:
     scratch.replace(file)
 
 
-def table(entries: Mapping[str, Data]) -> str:
-    """Return the results as the page shows them."""
+def section(entries: Mapping[str, Data]) -> str:
+    """Return the results as the page shows them: table, conditions, pictures."""
+    pictures = [f"![{chart.title}](images/bench-{chart.name}.svg)\n" for chart in charts(entries)]
+    return "\n".join([*_table(entries), "", *_conditions(entries), *pictures]).rstrip("\n")
+
+
+def _table(entries: Mapping[str, Data]) -> list[str]:
     lines = ["| id | what | value | bar | holds | min to max |", "|---|---|---|---|---|---|"]
     for identity, entry in entries.items():
         if entry["error"]:
@@ -120,7 +125,7 @@ def table(entries: Mapping[str, Data]) -> str:
                 f"| {identity} | {row['what']}{note} | {with_unit(row['value'], row['unit'])} | {row['bar'] or ''} "
                 f"| {said(row['holds'])} | {_spread(row)} |"
             )
-    return "\n".join([*lines, "", *_conditions(entries)])
+    return lines
 
 
 def _conditions(entries: Mapping[str, Data]) -> list[str]:
@@ -152,7 +157,7 @@ def write_page(entries: Mapping[str, Data], page: Path = PAGE) -> None:
     """Put the table between its marks in the page."""
     text = page.read_text(encoding="utf-8")
     page.write_text(
-        _TABLE.sub(lambda found: f"{found.group(1)}{table(entries)}\n{found.group(2)}", text), encoding="utf-8"
+        _TABLE.sub(lambda found: f"{found.group(1)}{section(entries)}\n{found.group(2)}", text), encoding="utf-8"
     )
 
 

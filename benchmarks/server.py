@@ -243,6 +243,11 @@ class BenchDatabase:
         row, columns = cursor.fetchall()[0], cursor.description or []
         return dict(zip([column.name for column in columns], row, strict=True))
 
+    def maintain(self) -> None:
+        """Run the statements that are due outside a transaction, such as building the index."""
+        for (statement,) in self.rows("SELECT statement FROM vectorize.next_maintenance()"):
+            self.execute(statement)
+
     def wait_until_quiet(self, seconds: float = 60) -> None:
         """Wait until nothing is pending or leased; somebody else works.
 

@@ -106,6 +106,7 @@ def test_the_page_shows_each_figure_between_its_marks(tmp_path: Path) -> None:
     results.write_page({"B1": results.to_json(report(4.0, 6.0, 9.0), "make bench")}, page)
     text = page.read_text()
     assert "| B1 | speed | 6 x | ≥ 5 | yes | 4 to 9 |" in text
+    assert "![Speed](images/bench-speed.svg)" in text
     assert "earlier" not in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -141,7 +142,7 @@ def test_figures_and_pictures_of_the_docs_are_those_of_the_results() -> None:
         picture = ROOT / "docs" / "images" / f"bench-{chart.name}.svg"
         assert picture.read_text(encoding="utf-8") == drawing.svg(chart), f"run make bench: {picture.name} is another's"
     if entries:
-        assert results.table(entries) in results.PAGE.read_text(encoding="utf-8")
+        assert results.section(entries) in results.PAGE.read_text(encoding="utf-8")
 
 
 def test_what_the_bucket_still_owes_counts_as_not_used() -> None:
