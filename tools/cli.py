@@ -254,6 +254,19 @@ def run_tests(
     raise typer.Exit(command.test(level, arguments or []))
 
 
+@app.command()
+def bench(
+    only: Annotated[str, typer.Option(help="Which ones, such as B1,B6; all when left out.")] = "",
+    runs: Annotated[int, typer.Option(min=0, max=100, help="How often each; 0: as often as it is worth.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny, to see that they run; keeps no result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the engine on a server of its own; writes benchmarks/results.json and the pictures of docs."""
+    from tools.commands import bench as command
+
+    raise typer.Exit(command.bench(only, runs or None, quick=quick, as_json=as_json))
+
+
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; failures pass through to the caller."""
     os.environ.setdefault("PYTHONUNBUFFERED", "1")

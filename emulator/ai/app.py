@@ -29,7 +29,9 @@ def load() -> None:
     vectors.load()
 
 
-def create_app(lookup: Lookup, identity: Identity, usage: Usage, faults: Faults) -> web.Application:
+def create_app(
+    lookup: Lookup, identity: Identity, usage: Usage, faults: Faults, quota: Quota | None = None
+) -> web.Application:
     """Return the application that answers `*.openai.azure.com` and `*.cognitiveservices.azure.com`.
 
     Args:
@@ -37,9 +39,10 @@ def create_app(lookup: Lookup, identity: Identity, usage: Usage, faults: Faults)
         identity: Whose tokens are accepted.
         usage: Where requests are counted.
         faults: What goes wrong on demand.
+        quota: The rate limits; full buckets unless given.
     """
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="embeddings")
-    embeddings = Embeddings(lookup, identity, usage, Quota(), executor)
+    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor)
     language = Language(lookup, identity, usage, executor)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:

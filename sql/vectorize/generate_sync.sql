@@ -5,8 +5,11 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
--- What cannot be read (a column renamed, dropped, or of another type, whose cast may be a user's) must not fail the user's statement: it notes an empty key, which asks for
--- a sweep of all rows, and workers stop the job with the reason.
+-- What cannot be read (a column renamed, dropped, or of another type, whose cast may be a user's) must not fail the user's
+-- statement: it notes an empty key, which asks for a sweep of all rows, and workers stop the job with the reason.
+-- Every row of every statement passes here. So an update that changes no text is one expression; nothing is written inside the
+-- block, where it would cost a transaction number a row; and the search path, which is set for each row, is short: pg_catalog
+-- comes first without being named.
 CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -14,26 +17,23 @@ DECLARE
     body text := $sync$
 DECLARE
     {variables}
-    old_text text;
-    new_text text;
-    rekeyed boolean := false;
+    rekeyed boolean;
     unfit boolean;
 BEGIN
     BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            {check texts}
+            IF {text old} COLLATE "C" = {text new} COLLATE "C" AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
+                RETURN NULL;
+            END IF;
+        END IF;
         IF TG_OP = 'DELETE' THEN unfit := {unfit old}; ELSE unfit := {unfit new}; END IF;
         IF unfit THEN
             RAISE datatype_mismatch;
         END IF;
         IF TG_OP <> 'INSERT' THEN {read old} END IF;
         IF TG_OP <> 'DELETE' THEN {read new} END IF;
-        IF TG_OP = 'UPDATE' THEN
-            old_text := {text old};
-            new_text := {text new};
-            rekeyed := ({old keys}) IS DISTINCT FROM ({new keys});
-            IF NOT rekeyed AND old_text COLLATE "C" = new_text COLLATE "C" THEN
-                RETURN NULL;
-            END IF;
-        END IF;
+        rekeyed := TG_OP = 'UPDATE' AND ({old keys}) IS DISTINCT FROM ({new keys});
     EXCEPTION WHEN OTHERS THEN
         INSERT INTO vectorize_jobs.change_{job} DEFAULT VALUES;
         RETURN NULL;
@@ -51,10 +51,15 @@ BEGIN
     FOR part IN
         SELECT * FROM (VALUES
             ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; new_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', job_id, job_id), ' ')),
+            ('{check texts}', coalesce((SELECT format('IF %s THEN RAISE datatype_mismatch; END IF;', string_agg(format('pg_typeof(NEW.%I) <> ''boolean''::regtype', a.attname), ' OR '))
+                FROM pg_attribute AS a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'boolean'::regtype
+                    AND a.attname = ANY (vectorize.template_columns(template)) HAVING count(*) > 0), '')),
             ('{unfit old}', vectorize.unfit_types(source, key, template, 'OLD')),
             ('{unfit new}', vectorize.unfit_types(source, key, template, 'NEW')),
             ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{read new}', (SELECT string_agg(format('new_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{new keys}', vectorize.key_list(n, 'new_k%s')),
@@ -65,7 +70,7 @@ BEGIN
     LOOP
         body := replace(body, part.mark, part.value);
     END LOOP;
-    RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp %s AS %L',
+    RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_temp %s AS %L',
         job_id, vectorize.render_settings_of(source, template), body);
 END
 $$;
