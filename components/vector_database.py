@@ -26,6 +26,7 @@ from components.dynamic.worker_schedule import WorkerSchedule, WorkerScheduleArg
 from components.estimate import estimate, sentence
 from components.job_settings import JobSettings
 from components.settings import StackSettings
+from database import migrations
 from database.vectorization import JobSpec
 
 
@@ -187,6 +188,7 @@ class VectorDatabase(pulumi.ComponentResource):
                     "pricePerMillionTokens": deployment.facts.price_per_million_tokens,
                 },
                 job=job_spec(name, wanted, wanted.dimensions or deployment.facts.dimensions).to_json(),
+                engine=migrations.digest("vectorize"),
                 workers=wanted.workers,
                 timeout_seconds=wanted.timeout_seconds,
                 revision=wanted.revision,

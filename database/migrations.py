@@ -122,6 +122,11 @@ def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
     return sorted(files, key=lambda file: file.place)
 
 
+def digest(name: str, root: Path = ROOT) -> str:
+    """Return one digest of all files of a folder: another one means that some of its text is another."""
+    return hashlib.sha256("".join(file.sha256 for file in folder(name, root)).encode()).hexdigest()
+
+
 def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
     """Return what the database has of a folder, without the files whose objects were dropped since; None if nothing.
 

@@ -64,6 +64,10 @@ BEGIN
         vectorize.table_name(j.declared_source), vectorize.place(j), j.type, j.dimensions, j.deployment)];
     SELECT string_agg(tgname, ', ' ORDER BY tgname) INTO user_triggers FROM pg_trigger
     WHERE tgrelid = j.source AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype::int & 16 > 0 AND tgname !~ '^vectorize_\d+';
+    IF j.target = 'column' AND j.source = j.declared_source THEN
+        lines := lines || 'a transaction under REPEATABLE READ or SERIALIZABLE that updates a row whose vector was written since it began fails with 40001; '
+            'target table spares that'::text;
+    END IF;
     IF j.target = 'column' AND user_triggers IS NOT NULL THEN
         lines := lines || format('writing a vector updates the row, so these triggers fire: %s; target table spares that', user_triggers);
     END IF;
