@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -121,15 +122,40 @@ class FaultDatabase(VectorDatabase):
         finally:
             conn.close()
 
-    def worker(self, *shut: str, seconds: float = 60) -> Worker:
-        """Start a worker that stops at these gates."""
-        return Worker(self, shut, seconds)
+    def worker(
+        self, *shut: str, seconds: float = 60, through: Callable[[FaultDatabase], Connection] | None = None
+    ) -> Worker:
+        """Start a worker that stops at these gates; `through` connects it otherwise than straight."""
+        conn = through(self) if through else self.connect(ADMINISTRATOR, application_name="worker")
+        return Worker(self, conn, shut, seconds)
 
     def rows_wrong(self, text: str = "body") -> list[tuple[Any, ...]]:
         """Return the rows whose vector is not that of their present text; orphans of a side table count too."""
         if self.target == "column":
             return self.wrong(text=text)
         return self.wrong_in_table(text)
+
+    @contextmanager
+    def writing(self, statement: str) -> Iterator[None]:
+        """Run a statement in a thread; enter the block when it is done or waits for a worker, and leave it when it is done."""
+        with self.connect() as conn, ThreadPoolExecutor(1) as pool:
+            done = pool.submit(conn.execute, statement.encode())
+            wait_until(lambda: done.done() or self.waits(conn.info.backend_pid), "the statement is done, or waits")
+            yield
+            done.result()
+
+    def waits(self, pid: int) -> bool:
+        """Return whether a session waits for a lock."""
+        return bool(self.superuser("SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid]))
+
+    def work_until(self, condition: Callable[[], Any], workers: int = 1) -> None:
+        """Let workers run for short times until a condition holds; their waits for the service end with each."""
+
+        def holds() -> bool:
+            self.work_together(workers, seconds=0.2)
+            return bool(condition())
+
+        wait_until(holds, "workers have brought it about")
 
     def finish(self) -> None:
         """Let two workers do what is left, whatever waits the service or a clock asked for."""
@@ -169,10 +195,10 @@ class FaultDatabase(VectorDatabase):
 class Worker:
     """`CALL vectorize.work` in a thread and a session of its own, which stops at the gates that are shut for it."""
 
-    def __init__(self, db: FaultDatabase, shut: tuple[str, ...], seconds: float) -> None:
+    def __init__(self, db: FaultDatabase, conn: Connection, shut: tuple[str, ...], seconds: float) -> None:
         self._db = db
-        self.conn: Connection = db.connect(ADMINISTRATOR, application_name="worker")
-        self.pid = self.conn.info.backend_pid
+        self.conn = conn
+        self.pid = conn.info.backend_pid
         self.error: psycopg.Error | None = None
         self.report: dict[str, int] = {}
         self._keeper = db.connect(SUPERUSER)
@@ -220,14 +246,21 @@ class Worker:
 
         wait_until(waits, f"the worker waits for {table}")
 
+    def rest(self) -> str | None:
+        """Wait until it is at a gate, waits for another session's lock, or has ended; return the gate, if it is one."""
+        wait_until(lambda: self.at() or self.ended or self._db.waits(self.pid), "the worker rests")
+        return self.at()
+
     def step(self) -> str | None:
-        """Let it through the gate where it is; return the next at which it stops, or None when it has ended."""
+        """Let it through the gate where it is, if it is at one, and return the gate at which it rests next."""
         gate = self.at()
         if gate is not None:
             # Taken back at once: it passes one time.
-            self._keeper.execute("SELECT pg_advisory_unlock(%(g)s, %(p)s), pg_advisory_lock(%(g)s, %(p)s)", {"g": GATES[gate], "p": self.pid})
-        wait_until(lambda: self.at() or self.ended, "the worker is at a gate, or has ended")
-        return self.at()
+            self._keeper.execute(
+                "SELECT pg_advisory_unlock(%(gate)s, %(pid)s), pg_advisory_lock(%(gate)s, %(pid)s)",
+                {"gate": GATES[gate], "pid": self.pid},
+            )
+        return self.rest()
 
     def open(self, *gates: str) -> None:
         """Let it pass these gates from now on, or all."""
@@ -251,6 +284,13 @@ class Worker:
         self._thread.join(PATIENCE_SECONDS)
         assert self.ended, "the worker does not end"
         self._keeper.close()
+
+    def end_without_session(self) -> None:
+        """Wait until the client has noticed that its session is lost, then open all gates for what is left of it."""
+        self._thread.join(PATIENCE_SECONDS)
+        assert isinstance(self.error, psycopg.OperationalError), self.error
+        self.open()
+        self.gone()
 
     def finish(self) -> dict[str, int]:
         """Open all gates, wait until its CALL returns, and return its report."""
