@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 
-from tests.postgres.vector_server import ADMINISTRATOR, SUPERUSER, Connection, VectorDatabase, VectorServer
+from database import migrations
+from tests.postgres.vector_server import ADMINISTRATOR, STUB, SUPERUSER, Connection, VectorDatabase, VectorServer
 
 PATIENCE_SECONDS = 60.0
 
@@ -51,6 +53,22 @@ class FaultServer(VectorServer):
         self._make_database(name, "template_engine")
         return FaultDatabase(self, name)
 
+    def database_of(self, root: Path) -> FaultDatabase:
+        """Make a database with the engine that a folder `sql` of another version holds."""
+        self._made += 1
+        name = f"f{self._made}"
+        self._make_database(name, "template1")
+        with self.connect(name, SUPERUSER) as conn:
+            conn.execute("CREATE EXTENSION vector")
+            conn.execute(STUB.read_bytes())
+        self.install(name, root)
+        return FaultDatabase(self, name)
+
+    def install(self, database: str, root: Path) -> None:
+        """Apply the engine of a folder `sql` to a database, as an administrator does."""
+        with self.connect(database) as conn:
+            migrations.apply(conn, "vectorize", root=root, say=lambda line: None)
+
     def kill(self) -> None:
         """End every process of the server at once with kill -9, and start it again."""
         with self.connect("postgres", SUPERUSER) as conn:
@@ -70,7 +88,7 @@ class FaultServer(VectorServer):
 
         def recovered() -> bool:
             with suppress(psycopg.OperationalError), self.connect("postgres", SUPERUSER) as conn:
-                return conn.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).rowcount == 0
+                return conn.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).rowcount == 0
             return False
 
         wait_until(recovered, "the server has recovered")
@@ -85,7 +103,9 @@ class FaultDatabase(VectorDatabase):
         super().__init__(server, name)
         self.target = "column"
         self.batch = 100
-        self.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 1000000000, 100000000, 0.02)")
+        self.execute(
+            "SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 1000000000, 100000000, 0.02)"
+        )
 
     def start(self, target: str, batch: int, rows: int = 0) -> None:
         """Make `docs` with this many rows, a job on it, and the place where its workers can be stopped while they write."""
@@ -146,7 +166,7 @@ class FaultDatabase(VectorDatabase):
 
     def waits(self, pid: int) -> bool:
         """Return whether a session waits for a lock."""
-        return bool(self.superuser("SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid]))
+        return bool(self.superuser("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid]))
 
     def work_until(self, condition: Callable[[], Any], workers: int = 1) -> None:
         """Let workers run for short times until a condition holds; their waits for the service end with each."""
@@ -238,11 +258,14 @@ class Worker:
         """Return when it waits for a lock on a table, or on a row of it."""
 
         def waits() -> bool:
-            return self._keeper.execute(
-                "SELECT FROM pg_locks AS w WHERE w.pid = %s AND NOT w.granted AND (w.relation = %s::regclass OR w.locktype = 'transactionid' "
-                "AND EXISTS (SELECT FROM pg_locks AS t WHERE t.pid = w.pid AND t.relation = %s::regclass AND t.locktype = 'tuple'))",
-                [self.pid, table, table],
-            ).rowcount > 0
+            return (
+                self._keeper.execute(
+                    "SELECT 1 FROM pg_locks AS w WHERE w.pid = %s AND NOT w.granted AND (w.relation = %s::regclass OR w.locktype = 'transactionid' "
+                    "AND EXISTS (SELECT FROM pg_locks AS t WHERE t.pid = w.pid AND t.relation = %s::regclass AND t.locktype = 'tuple'))",
+                    [self.pid, table, table],
+                ).rowcount
+                > 0
+            )
 
         wait_until(waits, f"the worker waits for {table}")
 
@@ -278,6 +301,11 @@ class Worker:
         self._db.server.kill_session(self.pid)
         self.gone()
         self._db.reconnect()
+
+    def wait_for_session(self) -> None:
+        """Wait until the server has ended its session."""
+        session = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+        wait_until(lambda: not self._db.superuser(session, [self.pid]), "the session has ended")
 
     def gone(self) -> None:
         """Wait for the end of its thread, and forget it."""

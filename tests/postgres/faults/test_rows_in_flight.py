@@ -25,11 +25,9 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("gate", ["call", "answer", "settle"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_rows_change_while_they_are_embedded(
-    docs: FaultDatabase, dice: random.Random, change: str, gate: str
-) -> None:
+def test_rows_change_while_they_are_embedded(docs: FaultDatabase, dice: random.Random, change: str) -> None:
+    gate = dice.choice(["call", "answer", "settle"])
     rows = docs.batch + dice.randint(5, 10)
     docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
     worker = docs.worker(gate)

@@ -19,7 +19,10 @@ MOST_BATCH = 8
 WORKERS = 3
 
 SOON = "Please retry after 20 milliseconds."
-REFUSED = {"busy": "azure_openai.create_embeddings: 429: Too many. " + SOON, "unwell": "azure_openai.create_embeddings: 503: Later. " + SOON}
+REFUSED = {
+    "busy": "azure_openai.create_embeddings: 429: Too many. " + SOON,
+    "unwell": "azure_openai.create_embeddings: 503: Later. " + SOON,
+}
 BAD_INPUT = "azure_openai.create_embeddings: 400: This model's maximum context length is 8192 tokens."
 
 # What a writer does to some keys; {text} is new each time, {low} to {high} are keys, {n} a number that was never used.
@@ -142,7 +145,9 @@ class Schedule:
         self.db.finish()
         bad = [row[0] for row in self.db.rows("SELECT id FROM docs WHERE body LIKE 'poison%%' ORDER BY id")]
         assert [row[0] for row in self.db.rows_wrong(self.text)] == bad[:10]
-        assert self.db.rows("SELECT (key ->> 'id')::bigint FROM vectorize.failures WHERE error LIKE '%%400%%' ORDER BY 1") == [(k,) for k in bad]
+        assert self.db.rows(
+            "SELECT (key ->> 'id')::bigint FROM vectorize.failures WHERE error LIKE '%%400%%' ORDER BY 1"
+        ) == [(k,) for k in bad]
         self.db.mend()
         self.db.execute("CALL vectorize.retry('docs')")
         self.db.end(twice=self.twice, refused=self.refused, text=self.text)
@@ -169,8 +174,19 @@ def test_whatever_happens_every_text_gets_its_vector_and_nothing_is_paid_beyond_
     server: FaultServer, dice: random.Random
 ) -> None:
     @seed(dice.randrange(2**32))
-    @settings(max_examples=EXAMPLES, deadline=None, derandomize=False, print_blob=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(target=st.sampled_from(["column", "table"]), batch=st.integers(1, MOST_BATCH), events=st.lists(EVENTS, min_size=4, max_size=24))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=False,
+        print_blob=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        target=st.sampled_from(["column", "table"]),
+        batch=st.integers(1, MOST_BATCH),
+        events=st.lists(EVENTS, min_size=4, max_size=24),
+    )
     def schedules(target: str, batch: int, events: list[tuple[Any, ...]]) -> None:
         run(server, target, batch, events)
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - statements read better on one line
 """The server is killed, or a connection is cut: committed vectors are there afterwards, and the work goes on."""
 
 from __future__ import annotations
@@ -71,8 +70,7 @@ def test_a_line_that_is_cut_at_any_step_costs_at_most_a_batch(docs: FaultDatabas
         line.cut()
         worker.end_without_session()
         # Its session works on, hears of the cut when it has something to say, and ends.
-        sessions = "SELECT FROM pg_stat_activity WHERE pid = %s"
-        wait_until(lambda pid=worker.pid: not docs.rows(sessions, [pid]), "the session has ended")  # type: ignore[misc]
+        worker.wait_for_session()
         assert docs.rows_wrong() == []
         docs.execute("UPDATE docs SET body = %s || id", [f"after {gate} "])
     docs.end()
@@ -95,7 +93,9 @@ def test_the_server_is_killed_in_mid_run_and_goes_on(docs: FaultDatabase, dice: 
         docs.reconnect()
         # What a session saw committed is there: texts, vectors, receipts.
         assert set(done) - set(docs.rows("SELECT k1 FROM vectorize_jobs.receipt_1 WHERE embedded")) == set()
-        lost = docs.rows("SELECT id FROM docs WHERE mod(id, 10) = 0 AND body <> %s || id", [f"written before kill {step} "])
+        lost = docs.rows(
+            "SELECT id FROM docs WHERE mod(id, 10) = 0 AND body <> %s || id", [f"written before kill {step} "]
+        )
         assert lost == []
     docs.end(twice=kills * workers * docs.batch)
 

@@ -49,7 +49,7 @@ def test_a_busy_service_is_asked_again_and_nothing_is_paid_twice(
     docs.fault("error", BUSY[fault], calls=calls)
     docs.work_until(lambda: docs.calls("refused"), dice.randint(1, 3))
     assert BUSY[fault] in docs.status()["last_error"]
-    assert docs.rows("SELECT FROM vectorize_jobs.item_1 WHERE attempts > 0 AND lease IS NULL") == []
+    assert docs.rows("SELECT 1 FROM vectorize_jobs.item_1 WHERE attempts > 0 AND lease IS NULL") == []
     docs.end(refused=calls)
 
 
@@ -149,7 +149,9 @@ def test_a_service_that_refuses_every_text_leaves_each_row_listed_with_the_reaso
     docs.end(refused=allowed)
 
 
-@pytest.mark.parametrize("refusal", [DENIED, NO_DEPLOYMENT], ids=["401 in mid-run", "404 after a deployment is deleted"])
+@pytest.mark.parametrize(
+    "refusal", [DENIED, NO_DEPLOYMENT], ids=["401 in mid-run", "404 after a deployment is deleted"]
+)
 def test_a_refusal_in_mid_run_stops_the_job_and_resume_loses_nothing(
     docs: FaultDatabase, dice: random.Random, refusal: str
 ) -> None:

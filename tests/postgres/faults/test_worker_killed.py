@@ -67,7 +67,7 @@ def settled(db: FaultDatabase, keeper: Connection) -> Worker:
     return worker
 
 
-PAID = {claimed: False, rendered: False, calling: True, called: True, settling: True, settled: False}
+PAID: dict[Step, bool] = {claimed: False, rendered: False, calling: True, called: True, settling: True, settled: False}
 
 
 @pytest.mark.parametrize("kill", ["terminate", "kill"])
@@ -103,14 +103,13 @@ def test_a_program_killed_while_its_session_works_costs_nothing(docs: FaultDatab
     docs.execute(SMALL, [docs.batch * 3])
     program = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute('CALL vectorize.work()')"
     with docs.connect(SUPERUSER) as keeper:
-        address = docs.conn.info
-        dsn = f"host={address.host} port={address.port} user={address.user} dbname={address.dbname} application_name=program"
+        dsn = f"{docs.conn.info.dsn} application_name=program"
         docs.mend(latency=0.05)
         process = subprocess.Popen([sys.executable, "-c", program, dsn])
-        wait_until(lambda: docs.calls(), "the program has called")
+        wait_until(docs.calls, "the program has called")
         process.kill()
         process.wait()
-        sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'program'"
+        sessions = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'program'"
         wait_until(lambda: keeper.execute(sessions).rowcount == 0, "the program's session has ended")
     docs.end(twice=docs.batch)
 
