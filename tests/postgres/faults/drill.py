@@ -39,13 +39,24 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class FaultServer(VectorServer):
-    """A server to be killed: with fsync, since what was committed has to be there afterwards."""
+    """A server to be killed."""
 
     def __init__(self) -> None:
         super().__init__("16")
-        with self.connect("postgres", SUPERUSER) as conn:
-            conn.execute("ALTER SYSTEM SET fsync = on")
-            conn.execute("SELECT pg_reload_conf()")
+
+    @contextmanager
+    def durable(self) -> Iterator[None]:
+        """Let the server sync what it commits, as a real one does, until the block ends; the tests' own does not."""
+
+        def sync(setting: str) -> None:
+            with self.connect("postgres", SUPERUSER) as conn:
+                conn.execute(f"ALTER SYSTEM SET fsync = {setting}".encode())
+                conn.execute("SELECT pg_reload_conf()")
+                conn.execute("CHECKPOINT")
+
+        sync("on")
+        yield
+        sync("off")
 
     def new_database(self) -> FaultDatabase:
         self._made += 1

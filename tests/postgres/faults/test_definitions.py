@@ -57,7 +57,7 @@ def test_verify_and_reembed_meet_batches_that_are_out(docs: FaultDatabase, dice:
     worker.wait_at(gate)
     again = dice.choice([True, False])
     with docs.writing(f"CALL vectorize.{'reembed' if again else 'verify'}('docs')"):
-        if gate != "settle" and dice.choice([True, False]):
+        if gate != "settle" and not again and dice.choice([True, False]):
             docs.work()
         worker.open()
     worker.finish()

@@ -77,35 +77,37 @@ def test_a_line_that_is_cut_at_any_step_costs_at_most_a_batch(docs: FaultDatabas
 
 
 def test_the_server_is_killed_in_mid_run_and_goes_on(docs: FaultDatabase, dice: random.Random) -> None:
-    rows = docs.batch * 16
-    docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
-    docs.mend(latency=0.005)
-    workers = dice.randint(2, 4)
-    kills = dice.randint(1, 2)
-    for step in range(kills):
-        running = [docs.worker() for _ in range(workers)]
-        wait_until(lambda step=step: docs.status()["embedded"] >= rows * (step + 1) / 4, "some rows are embedded")  # type: ignore[misc]
-        docs.execute("UPDATE docs SET body = %s || id WHERE mod(id, 10) = 0", [f"written before kill {step} "])
-        done = docs.rows("SELECT k1 FROM vectorize_jobs.receipt_1 WHERE embedded")
-        docs.server.kill()
-        for worker in running:
-            worker.gone()
-        docs.reconnect()
-        # What a session saw committed is there: texts, vectors, receipts.
-        assert set(done) - set(docs.rows("SELECT k1 FROM vectorize_jobs.receipt_1 WHERE embedded")) == set()
-        lost = docs.rows(
-            "SELECT id FROM docs WHERE mod(id, 10) = 0 AND body <> %s || id", [f"written before kill {step} "]
-        )
-        assert lost == []
-    docs.end(twice=kills * workers * docs.batch)
+    with docs.server.durable():
+        rows = docs.batch * 16
+        docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
+        docs.mend(latency=0.005)
+        workers = dice.randint(2, 4)
+        kills = dice.randint(1, 2)
+        for step in range(kills):
+            running = [docs.worker() for _ in range(workers)]
+            wait_until(lambda step=step: docs.status()["embedded"] >= rows * (step + 1) / 4, "some rows are embedded")  # type: ignore[misc]
+            docs.execute("UPDATE docs SET body = %s || id WHERE mod(id, 10) = 0", [f"written before kill {step} "])
+            done = docs.rows("SELECT k1 FROM vectorize_jobs.receipt_1 WHERE embedded")
+            docs.server.kill()
+            for worker in running:
+                worker.gone()
+            docs.reconnect()
+            # What a session saw committed is there: texts, vectors, receipts.
+            assert set(done) - set(docs.rows("SELECT k1 FROM vectorize_jobs.receipt_1 WHERE embedded")) == set()
+            lost = docs.rows(
+                "SELECT id FROM docs WHERE mod(id, 10) = 0 AND body <> %s || id", [f"written before kill {step} "]
+            )
+            assert lost == []
+        docs.end(twice=kills * workers * docs.batch)
 
 
 def test_the_server_is_killed_while_a_vector_is_written(docs: FaultDatabase) -> None:
-    docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [docs.batch * 2])
-    worker = docs.worker("settle")
-    worker.wait_at("settle")
-    docs.server.kill()
-    worker.gone()
-    docs.reconnect()
-    assert docs.value("SELECT count(*) FROM vectorize_jobs.receipt_1") == 0
-    docs.end(twice=docs.batch)
+    with docs.server.durable():
+        docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [docs.batch * 2])
+        worker = docs.worker("settle")
+        worker.wait_at("settle")
+        docs.server.kill()
+        worker.gone()
+        docs.reconnect()
+        assert docs.value("SELECT count(*) FROM vectorize_jobs.receipt_1") == 0
+        docs.end(twice=docs.batch)
