@@ -8,18 +8,20 @@ STACK ?= local
 TARGET ?= emulator
 ARGS ?=
 Q ?=
+JOB ?=
 PYTHON ?= python3
 
-export STACK TARGET
+export STACK TARGET JOB
 RUN := $(PYTHON) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview refresh status search psql destroy down test test-unit test-components test-protocol \
+.PHONY: help up preview refresh status estimate failures spend calibrate pause resume retry rollback search psql \
+        destroy down test test-unit test-components test-protocol \
         test-postgres test-emulator test-stack lint schema lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: STACK=$(STACK) TARGET=$(TARGET) (emulator or azure) ARGS= (more arguments) PYTHON=$(PYTHON)"
+	@echo "Variables: STACK=$(STACK) TARGET=$(TARGET) (emulator or azure) JOB= ARGS= (more arguments) PYTHON=$(PYTHON)"
 
 up: ## create or update the stack, embed its rows; sets up what is missing
 	@$(RUN) up $(ARGS)
@@ -30,8 +32,32 @@ preview: ## show what `make up` would do, and what new jobs would cost
 refresh: ## compare the recorded state with what is really there
 	@$(RUN) refresh $(ARGS)
 
-status: ## resources, extensions, jobs: rows embedded, pending, failed, tokens, cost
+status: ## resources, extensions, jobs; ARGS=--watch follows the jobs live
 	@$(RUN) status $(ARGS)
+
+estimate: ## what is left: rows, tokens, requests, cost, minutes; JOB=name for one
+	@$(RUN) estimate $(ARGS)
+
+failures: ## rows in quarantine: key, attempts, error, since when
+	@$(RUN) failures $(ARGS)
+
+spend: ## what each job spent, by day
+	@$(RUN) spend $(ARGS)
+
+calibrate: ## learn from one small paid request how many tokens are billed: JOB=name
+	@$(RUN) calibrate $(ARGS)
+
+pause: ## let workers leave a job alone: JOB=name, or JOB=all
+	@$(RUN) pause $(ARGS)
+
+resume: ## let a job go on: JOB=name, or JOB=all
+	@$(RUN) resume $(ARGS)
+
+retry: ## queue the rows in quarantine again: JOB=name, or JOB=all
+	@$(RUN) retry $(ARGS)
+
+rollback: ## go back to the model that a job had before: JOB=name
+	@$(RUN) rollback $(ARGS)
 
 search: export SEARCH_QUERY = $(Q)
 search: ## find rows by meaning: make search Q="late delivery penalty"

@@ -58,14 +58,26 @@ def estimate(
     rows = int(table["rows"])
     sizes = table.get("columns") or {}
     size = len(job.fixed_text.encode()) + sum(float(sizes.get(column) or 0) for column in job.columns)
-    tokens = rows * min(math.ceil(size / BYTES_PER_TOKEN), MAX_TOKENS_PER_INPUT)
-    requests = math.ceil(rows / job.batch_size)
+    inputs, tokens = _inputs(job, rows, size / BYTES_PER_TOKEN)
+    requests = math.ceil(inputs / job.batch_size)
     minutes = max(
         tokens / (deployment.capacity * TOKENS_PER_MINUTE_PER_CAPACITY),
         requests / (deployment.capacity * REQUESTS_PER_MINUTE_PER_CAPACITY),
     )
     cost = tokens * deployment.facts.price_per_million_tokens / 1_000_000
     return BackfillEstimate(rows, tokens, requests, round(cost, 6), round(minutes, 2), as_of or "")
+
+
+# Chunks end where a paragraph or a sentence does, at two thirds of their limit on average.
+_CHUNK_FILL = 2 / 3
+
+
+def _inputs(job: JobSettings, rows: int, tokens: float) -> tuple[int, int]:
+    """Return how many texts are sent, and their tokens, for rows of so many tokens each."""
+    if job.chunking is None:
+        return rows, rows * min(math.ceil(tokens), MAX_TOKENS_PER_INPUT)
+    chunks = max(1.0, tokens / (job.chunking.max_tokens * _CHUNK_FILL - job.chunking.overlap * _CHUNK_FILL))
+    return math.ceil(rows * chunks), math.ceil(rows * (tokens + (chunks - 1) * job.chunking.overlap))
 
 
 def sentence(known: BackfillEstimate | None, job: JobSettings) -> str:

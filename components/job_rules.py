@@ -43,6 +43,7 @@ def check(settings: StackSettings, findings: Findings) -> None:
         _schema(job.table, (*here, "table"), findings)
         _deployment(settings, job, here, findings)
         _columns(job, here, findings)
+        _chunking(job, here, findings)
         _index(settings, job, here, findings)
     for name, column in settings.vector_columns.items():
         _schema(column.table, ("vectorColumns", name, "table"), findings)
@@ -97,7 +98,7 @@ def _deployment(settings: StackSettings, job: JobSettings, here: Path, findings:
 
 
 def _columns(job: JobSettings, here: Path, findings: Findings) -> None:
-    if job.target.kind == "column" and job.target.column in job.columns:
+    if job.target_kind == "column" and job.target.column in job.columns:
         findings.add(
             (*here, "template"),
             f"reads {{{job.target.column}}}, the column that the job writes: every vector would ask for the next one",
@@ -106,8 +107,33 @@ def _columns(job: JobSettings, here: Path, findings: Findings) -> None:
     for position, column in enumerate(job.key):
         if column in job.key[:position]:
             findings.add((*here, "key", position), f"{column!r} is there twice")
-        if job.target.kind == "column" and column == job.target.column:
+        if job.target_kind == "column" and column == job.target.column:
             findings.add((*here, "key", position), f"{column!r} is the column that the job writes; name the row's key")
+
+
+# Columns of the table of chunks, beside those of the key (sql/vectorize/define_steps.sql).
+CHUNK_COLUMNS = ("chunk_id", "chunk", "content")
+
+
+def _chunking(job: JobSettings, here: Path, findings: Findings) -> None:
+    if job.chunking is None:
+        return
+    if job.chunking.overlap > job.chunking.max_tokens // 2:
+        findings.add(
+            (*here, "chunking", "overlap"),
+            f"{job.chunking.overlap} is more than half of maxTokens ({job.chunking.max_tokens})",
+        )
+    if "kind" in job.target.model_fields_set and job.target.kind == "column":
+        findings.add(
+            (*here, "target", "kind"),
+            "is column, and chunks are rows of a table of their own; set it to table or leave it out",
+            reads=[(*here, "chunking")],
+        )
+    if job.target.column in CHUNK_COLUMNS:
+        findings.add((*here, "target", "column"), f"{job.target.column!r} is a column of every table of chunks")
+    for position, column in enumerate(job.key):
+        if column in CHUNK_COLUMNS:
+            findings.add((*here, "key", position), f"{column!r} is a column of every table of chunks")
 
 
 def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Findings) -> None:
@@ -156,7 +182,7 @@ def _shared_columns(settings: StackSettings, findings: Findings) -> None:
     claims: list[tuple[Path, str, str]] = [
         (("jobs", name), job.table, job.target.column)
         for name, job in settings.jobs.items()
-        if job.target.kind == "column"
+        if job.target_kind == "column"
     ]
     claims += [
         (("vectorColumns", name), column.table, column.column) for name, column in settings.vector_columns.items()

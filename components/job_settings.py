@@ -36,6 +36,21 @@ class Index(Section):
     options: Mapped[int] = Field(
         default={}, description="Options of the index by name, such as {m: 16, ef_construction: 64}."
     )
+    coverage: float = Field(
+        default=0.95, ge=0, le=1, description="Share of the rows that are embedded when the index is built, 0 to 1."
+    )
+
+
+class Chunking(Section):
+    """How a long text is cut: at paragraphs where there are any, else at sentences or lines, else between words."""
+
+    max_tokens: int = Field(ge=16, le=8192, examples=[512], description="Most tokens in a chunk, by estimate.")
+    overlap: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        description="Tokens that a chunk repeats of the one before; at most half of maxTokens.",
+    )
 
 
 class JobSettings(Section):
@@ -55,7 +70,11 @@ class JobSettings(Section):
     distance: Literal["cosine", "l2", "inner_product"] = Field(
         default="cosine", description="Distance that searches use."
     )
-    index: Index = Field(default_factory=Index, description="Index: {kind, options}.")
+    index: Index = Field(default_factory=Index, description="Index: {kind, options, coverage}.")
+    chunking: Chunking | None = Field(
+        default=None,
+        description="Cuts long texts into chunks with a vector each: {maxTokens, overlap}; the target is a table then.",
+    )
     batch_size: int = Field(
         default=100,
         ge=1,
@@ -91,6 +110,11 @@ class JobSettings(Section):
                 f"{value!r} names no column, so every row would get the same text; name at least one, such as {{title}}"
             )
         return value
+
+    @property
+    def target_kind(self) -> str:
+        """Return where the vectors go: chunks are rows of their own, so those of a chunked job go to a table."""
+        return "table" if self.chunking else self.target.kind
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -43,11 +43,14 @@ class JobSpec:
     distance: str = "cosine"  # "cosine" | "l2" | "inner_product"
     index: str = "none"  # "none" | "hnsw" | "ivfflat" | "diskann"
     index_options: Mapping[str, int] = field(default_factory=dict)
+    index_coverage: float = 0.95  # share of the rows that are embedded when the index is built
     batch_size: int = 100
+    chunking: Mapping[str, int] | None = None  # max_tokens and overlap; None embeds every text whole
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON values, for `vectorize.define` and for state."""
-        return asdict(self) | {"key": list(self.key), "index_options": dict(self.index_options)}
+        plain = asdict(self) | {"key": list(self.key), "index_options": dict(self.index_options)}
+        return {name: value for name, value in plain.items() if value is not None}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -62,6 +65,8 @@ class JobSpec:
                 given[name] = int(given[name])
         given["key"] = tuple(given.get("key") or ())
         given["index_options"] = {name: int(value) for name, value in (given.get("index_options") or {}).items()}
+        if given.get("chunking") is not None:
+            given["chunking"] = {name: int(value) for name, value in given["chunking"].items()}
         return cls(**given)
 
 
@@ -96,20 +101,28 @@ class JobStatus:
     eta_seconds: int | None
     index_state: str
     last_error: str | None
+    generation: int
+    next_generation: int | None
+    next_embedded: int | None
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do; rows in quarantine wait for a person."""
+        """Whether every row is embedded, in the next generation too; rows in quarantine wait for a person."""
         return self.pending == 0 and self.leased == 0
 
     def line(self) -> str:
         """Return the progress line: rows, rows/s, tokens, time left."""
         left = "" if self.eta_seconds is None else f", about {self.eta_seconds} s left"
         bad = f", {self.quarantined} in quarantine" if self.quarantined else ""
+        beside = (
+            f", {self.next_embedded or 0:,} of them in generation {self.next_generation}"
+            if self.next_generation
+            else ""
+        )
         error = f" (last error: {self.last_error})" if self.last_error and not self.rows_per_second else ""
         return (
-            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows, {self.rows_per_second:.0f} rows/s, "
-            f"about {self.tokens:,} tokens{bad}{left}{error}"
+            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows{beside}, "
+            f"{self.rows_per_second:.0f} rows/s, about {self.tokens:,} tokens{bad}{left}{error}"
         )
 
 
@@ -188,13 +201,10 @@ def read(conn: psycopg.Connection, name: str) -> tuple[Deployment, JobSpec, str]
     with explained(f"reading job {name}"):
         row = conn.execute(
             "SELECT d.name, d.model, d.dimensions, d.tokens_per_minute, d.requests_per_minute, "
-            "d.price_per_million_tokens::float8, j.state, jsonb_build_object('name', j.name, 'table', "
-            "coalesce(vectorize.table_name(j.source), ''), 'template', j.template, 'deployment', j.deployment, "
-            "'key', j.key_columns, 'target', j.target, 'column', j.target_column, 'type', j.type, 'dimensions', "
-            "j.dimensions, 'distance', j.distance, 'index', j.index_method, 'index_options', j.index_options, "
-            "'batch_size', j.batch_size) "
-            "FROM vectorize.job AS j JOIN vectorize.deployment AS d ON d.name = j.deployment "
-            "WHERE j.name = %s AND j.state <> 'removed'",
+            "d.price_per_million_tokens::float8, s.state, x.spec "
+            "FROM vectorize.declared(%s) AS x (spec) "
+            "JOIN vectorize.deployment AS d ON d.name = x.spec ->> 'deployment' "
+            "JOIN vectorize.status AS s ON s.name = x.spec ->> 'name'",
             [name],
         ).fetchone()
     if row is None:
@@ -238,7 +248,19 @@ def backfill(
         conn.execute("CALL vectorize.resume(%s)", [name])
     backfilling.run(open_connection, lambda conn: _one(conn, name), name, workers, timeout_seconds, progress)
     with open_connection() as conn:
+        _switch(conn, name, progress)
         return _one(conn, name)
+
+
+def _switch(conn: psycopg.Connection, name: str, progress: Callable[[str], None]) -> None:
+    """Let searches use a generation that is complete now; a worker does the same, now and then."""
+    with explained(f"switching job {name} to its next generation"):
+        row = conn.execute("SELECT vectorize.switch(%s)", [name]).fetchone()
+    if row and row[0]:
+        progress(
+            f"{name}: searches use generation {row[0]} now; the one before is kept: CALL vectorize.rollback('{name}') "
+            f"goes back, CALL vectorize.discard('{name}', {row[0] - 1}) drops it"
+        )
 
 
 def _one(conn: psycopg.Connection, name: str) -> JobStatus:

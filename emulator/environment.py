@@ -24,6 +24,8 @@ def variables(home: Home, settings: Settings) -> dict[str, str]:
         # azure-identity: DefaultAzureCredential asks the managed identity at once, and not seven others before it.
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "AZURE_RESOURCE_MANAGER_ENDPOINT": f"https://127.0.0.1:{settings.https_port}",
+        # tools/billed.py: where the names of AI accounts lead, which no DNS knows.
+        "AZURE_OPENAI_ADDRESS": f"127.0.0.1:{settings.https_port}",
         "REQUESTS_CA_BUNDLE": str(certificates.bundle),
         "SSL_CERT_FILE": str(certificates.bundle),
         # Two spellings: curl and libcurl read the small one, Python's requests either.

@@ -21,6 +21,7 @@ Stack = Annotated[
 ]
 Target = Annotated[str, typer.Option("--target", envvar="TARGET", help="emulator or azure.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data instead of a page.")]
+Job = Annotated[str, typer.Argument(envvar="JOB", show_default=False, help="A job's name, or all of them: all.")]
 Arguments = Annotated[list[str] | None, typer.Argument(help="More arguments, passed on as they are.")]
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -50,11 +51,92 @@ def refresh(stack: Stack = "local", target: Target = "emulator", arguments: Argu
 
 
 @app.command()
-def status(stack: Stack = "local", target: Target = "emulator", as_json: Json = False) -> None:
+def status(
+    stack: Stack = "local",
+    target: Target = "emulator",
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the jobs until you leave with q.")] = False,
+    until_done: Annotated[
+        bool, typer.Option("--until-done", help="Follow the jobs until nothing is left; fails when one is stopped.")
+    ] = False,
+) -> None:
     """Show resources, extensions and jobs: rows embedded, pending, failed, tokens, cost."""
+    if watch or until_done:
+        from tools.commands import watch as following
+
+        raise typer.Exit(following.watch(stack, target, as_json=as_json, until_done=until_done))
     from tools.commands import status as command
 
     command.status(stack, target, as_json=as_json)
+
+
+@app.command()
+def estimate(job: Job = "", stack: Stack = "local", target: Target = "emulator", as_json: Json = False) -> None:
+    """Say what the rest of the jobs will take: rows, tokens, requests, cost, minutes; spends nothing."""
+    from tools.commands import jobs as command
+
+    command.estimate(stack, target, job, as_json=as_json)
+
+
+@app.command()
+def failures(job: Job = "", stack: Stack = "local", target: Target = "emulator", as_json: Json = False) -> None:
+    """List the rows in quarantine: key, attempts, error, since when."""
+    from tools.commands import jobs as command
+
+    command.failures(stack, target, job, as_json=as_json)
+
+
+@app.command()
+def spend(job: Job = "", stack: Stack = "local", target: Target = "emulator", as_json: Json = False) -> None:
+    """Say what each job spent, by day: requests, tokens, cost."""
+    from tools.commands import jobs as command
+
+    command.spend(stack, target, job, as_json=as_json)
+
+
+@app.command()
+def calibrate(
+    job: Job = "",
+    stack: Stack = "local",
+    target: Target = "emulator",
+    local: Annotated[bool, typer.Option("--local", help="Count with the tokenizer; send and pay nothing.")] = False,
+) -> None:
+    """Learn from one small request how many tokens a job's texts are billed for; says what it costs."""
+    from tools.commands import calibrate as command
+
+    command.calibrate(stack, target, job, local=local)
+
+
+@app.command()
+def pause(job: Job = "", stack: Stack = "local", target: Target = "emulator") -> None:
+    """Let workers leave a job alone; its changes go on being noted."""
+    from tools.commands import jobs as command
+
+    command.tell(stack, target, "pause", job)
+
+
+@app.command()
+def resume(job: Job = "", stack: Stack = "local", target: Target = "emulator") -> None:
+    """Let a job go on after a pause, or after a stop whose cause is mended."""
+    from tools.commands import jobs as command
+
+    command.tell(stack, target, "resume", job)
+
+
+@app.command()
+def retry(job: Job = "", stack: Stack = "local", target: Target = "emulator") -> None:
+    """Queue the rows in quarantine once more."""
+    from tools.commands import jobs as command
+
+    command.tell(stack, target, "retry", job)
+
+
+@app.command()
+def rollback(job: Job = "", stack: Stack = "local", target: Target = "emulator") -> None:
+    """Let searches use a job's previous generation again, after a change of its model."""
+    from tools.commands import jobs as command
+
+    command.tell(stack, target, "rollback", job)
 
 
 @app.command()

@@ -36,7 +36,8 @@ def specification(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: i
     """
     from database.connection import ConnectionSpec
 
-    connection = outputs.get("connection")
+    # A first `up` has no outputs before its end, and by then the state has known for long where the database is.
+    connection = outputs.get("connection") or _recorded(pulumi)
     if not isinstance(connection, dict) or not connection.get("host"):
         raise Failure(
             f"The stack {pulumi.name} is not up: it has no database yet.", f"Bring it up: make up STACK={pulumi.name}"
@@ -113,6 +114,15 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     if failure:
         raise failure
     return cast("T", answer)
+
+
+def _recorded(pulumi: Pulumi) -> object:
+    """Return the connection of a resource that was made inside the database, or None before there is one."""
+    return next((item["inputs"]["connection"] for item in pulumi.resources() if _signs_in(item)), None)
+
+
+def _signs_in(resource: dict[str, Any]) -> bool:
+    return str(resource.get("type")).startswith(SIGNS_IN) and "connection" in (resource.get("inputs") or {})
 
 
 def _password(pulumi: Pulumi) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import Resource
+from pulumi.dynamic import DiffResult, Resource
 
 from components.dynamic.access import DatabaseArgs, connection_of, resource_id
 from components.dynamic.props import Props, normal, unknown
@@ -63,6 +63,10 @@ class WantedJob:
         return f"vectorization job {self.job.name} on {self.job.table} in database {self.connection.database}"
 
 
+# Inputs whose change asks for other vectors, which are filled in beside those that searches use.
+GENERATION = ("deployment.model", "job.dimensions", "job.type", "job.target", "job.column")
+
+
 class VectorizationJobProvider(Provider[WantedJob]):
     """Declares the job, says what it will cost, runs the backfill; finds what was changed or removed by SQL."""
 
@@ -108,6 +112,14 @@ class VectorizationJobProvider(Provider[WantedJob]):
         known = status if isinstance(status, Mapping) else {}
         return bool(had.get("unfinished") or had.get("damage")) or known.get("state") in {"paused", "stopped"}
 
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare, and say what a new generation of vectors will cost, by the figures recorded last."""
+        found = super().diff(_id, _olds, _news)
+        paths = [path for path in GENERATION if self._differs(_olds, _news, path)]
+        if paths and not found.replaces:
+            progress(_announcement(self.decode(Props(_news)).job, _news.get("estimate"), paths))
+        return found
+
     def make(self, wanted: WantedJob) -> dict[str, Any]:
         """Declare the job and run it."""
         return self._run(wanted, damaged=False)
@@ -138,7 +150,8 @@ class VectorizationJobProvider(Provider[WantedJob]):
                 f"{name}: {remaining} rows remain after {wanted.timeout_seconds} s (timeoutSeconds). Nothing "
                 f"is lost: `pulumi up` goes on from here, and so does any worker (`CALL vectorize.work('{name}')`)."
             )
-        return {"status": _status(status), "unfinished": bool(remaining), "damage": []}
+        unfinished = bool(remaining) or status.next_generation is not None
+        return {"status": _status(status), "unfinished": unfinished, "damage": []}
 
     def find(self, had: Mapping[str, Any], wanted: WantedJob) -> dict[str, Any] | None:
         """Read the stored definition, its column and triggers, and its status."""
@@ -151,7 +164,9 @@ class VectorizationJobProvider(Provider[WantedJob]):
             status = vectorization.status(conn, name)[0]
         deployment, job, _ = found
         outs: dict[str, Any] = {"status": _status(status), "damage": damage}
-        outs["unfinished"] = bool(had.get("unfinished")) and status.pending + status.leased > 0
+        outs["unfinished"] = status.next_generation is not None or (
+            bool(had.get("unfinished")) and status.pending + status.leased > 0
+        )
         if changed := _drift(job, wanted.job):
             outs["job"] = {**had["job"], **changed}
         if deployment != wanted.deployment:
@@ -227,8 +242,23 @@ def _status(status: vectorization.JobStatus) -> dict[str, Any]:
         "tokens": status.tokens,
         "costUsd": round(float(status.cost_usd), 6),
         "state": status.state,
+        "generation": status.generation,
         "asOf": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _announcement(job: vectorization.JobSpec, estimate: Any, paths: list[str]) -> str:
+    """Say what the change of these inputs will take; `estimate` is an input of the resource."""
+    what = f"{job.name}: {', '.join(paths)} changed, so every row is embedded into a new generation"
+    beside = "searches use the present one until it is complete, and it is kept after that"
+    if not isinstance(estimate, Mapping) or unknown(estimate):
+        return f"{what}; {beside}. Its rows are not known: run `pulumi refresh` first to see the cost."
+    minutes = "under a minute" if estimate["minutes"] < 1 else f"{estimate['minutes']:,.0f} min"
+    return (
+        f"{what}: {int(estimate['rows']):,} rows, about {int(estimate['tokens']):,} tokens, "
+        f"{estimate['costUsd']:.4f} USD, {minutes} under the quota, as of {estimate.get('asOf') or 'an unknown time'}; "
+        f"{beside}."
+    )
 
 
 def _sentence(estimate: vectorization.Estimate) -> str:

@@ -13,35 +13,70 @@ BEGIN
 END
 $$;
 
--- Claims up to `most` items that are ready, oldest first. `after_version` spares the scan what was seen to be gone.
--- An attempt is charged here, so that a row that kills its worker is not tried for ever.
-CREATE OR REPLACE FUNCTION vectorize.claim(
-    job_id integer, worker integer, after_version bigint, most integer, lease_seconds integer, OUT lease_id bigint, OUT versions bigint[]
-)
+-- The next batch of a worker, of at most `most` rows: changes first, then items that were given back, and only then a page of the
+-- sweep, so that no change waits behind a backfill. NULL when there is nothing to do now; `more` when the sweep goes on.
+CREATE OR REPLACE PROCEDURE vectorize.take(INOUT s vectorize.session, most integer, INOUT lease_id bigint, INOUT versions bigint[], INOUT more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    folded record;
+    claimed bigint[];
+    fed record;
 BEGIN
     lease_id := nextval('vectorize.version');
-    EXECUTE replace($q$
-        WITH ready AS MATERIALIZED (
-            SELECT version FROM vectorize_jobs.item_{job}
-            WHERE version > $1 AND lease IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp())
-            ORDER BY version LIMIT $2 FOR UPDATE SKIP LOCKED
-        ), claimed AS (
-            UPDATE vectorize_jobs.item_{job} AS i SET lease = $3, attempts = attempts + 1 FROM ready WHERE i.version = ready.version RETURNING i.version
-        )
-        SELECT array_agg(version ORDER BY version) FROM claimed
-    $q$, '{job}', job_id::text) INTO versions USING after_version, most, lease_id;
+    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, most, lease_id);
+    s.after_change := greatest(s.after_change, folded.last_id);
+    versions := folded.versions;
+    IF folded.folded < most THEN
+        EXECUTE format('SELECT vectorize_jobs.claim_%s($1, $2, $3)', s.job) INTO claimed USING s.after_item, most - folded.folded, lease_id;
+        s.after_item := greatest(s.after_item, claimed[cardinality(claimed)]);
+        versions := versions || claimed;
+    END IF;
+    more := true;
+    IF versions IS NULL AND folded.folded = 0 THEN
+        SELECT * INTO fed FROM vectorize.feed(s.job, greatest(s.page, most), most, lease_id);
+        -- Pages grow while most of their rows are up to date, and shrink when they are not.
+        s.page := CASE WHEN 2 * fed.queued < fed.seen THEN least(2000, 2 * greatest(s.page, most)) ELSE most END;
+        versions := fed.versions;
+        more := fed.more;
+    END IF;
     IF versions IS NOT NULL THEN
         INSERT INTO vectorize.lease (id, job, worker, items, until)
-        VALUES (lease_id, job_id, worker, cardinality(versions), clock_timestamp() + make_interval(secs => lease_seconds));
+        VALUES (lease_id, s.job, s.worker, cardinality(versions), clock_timestamp() + make_interval(secs => vectorize.lease_seconds()));
     END IF;
 END
 $$;
 
+-- Claims items that are ready, oldest first. `after_version` spares the scan what was seen to be gone. An attempt is charged here,
+-- so that a row that kills its worker is not tried for ever.
+CREATE OR REPLACE FUNCTION vectorize.claim_step() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
+DECLARE
+    versions bigint[];
+BEGIN
+    WITH claimed AS (
+        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1 WHERE i.ctid = ANY (ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.item_{job} AS n
+            WHERE n.version > after_version AND n.lease IS NULL AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
+            ORDER BY n.version LIMIT most FOR UPDATE SKIP LOCKED))
+        RETURNING i.version
+    )
+    SELECT array_agg(c.version ORDER BY c.version) INTO versions FROM claimed AS c;
+    IF versions IS NOT NULL THEN
+        PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the items are ready again
+    END IF;
+    RETURN versions;
+END $step$ $$;
+
+-- Longer than a wait for the quota, the call's own time limit and a minute; a dead worker's leases end sooner (reap).
+CREATE OR REPLACE FUNCTION vectorize.lease_seconds() RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 240 $$;
+
 -- The worker still works on the batch, of which `rest` items are left.
 CREATE OR REPLACE FUNCTION vectorize.extend(lease_id bigint, rest integer, lease_seconds integer) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE vectorize.lease SET until = clock_timestamp() + make_interval(secs => lease_seconds), items = rest WHERE id = lease_id
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE vectorize.lease SET until = clock_timestamp() + make_interval(secs => lease_seconds), items = rest WHERE id = lease_id;
+END
 $$;
 
 -- Gives items back: they can be claimed again. With `refund` the attempt was nobody's fault.
@@ -54,8 +89,10 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION vectorize.end_lease(lease_id bigint) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM vectorize.lease WHERE id = lease_id
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM vectorize.lease WHERE id = lease_id;
+END
 $$;
 
 -- The end of a worker: what it still has in hand goes back to the queue.

@@ -20,6 +20,12 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM (SELECT (regexp_match(message, '^\s*[a-z_]+\.[a-z_]+:\s*(\w+)'))[1] AS code) AS m
 $$;
 
+-- Whether the service said that the quota is used up, rather than that it is unwell.
+CREATE OR REPLACE FUNCTION vectorize.is_throttled(message text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT message ~* '^\s*[a-z_]+\.[a-z_]+:\s*(429|TooManyRequests|RateLimitReached|QuotaExceeded)'
+$$;
+
 -- The seconds that the service asked to wait, or NULL.
 CREATE OR REPLACE FUNCTION vectorize.retry_after(message text) RETURNS float8
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

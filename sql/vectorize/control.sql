@@ -2,25 +2,29 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
-CREATE OR REPLACE FUNCTION vectorize.job_named(wanted text) RETURNS vectorize.job
+-- All rows of a job: its generations, the current one first, and its splitter.
+CREATE OR REPLACE FUNCTION vectorize.job_rows(wanted text) RETURNS SETOF vectorize.job
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    j vectorize.job;
 BEGIN
-    SELECT * INTO j FROM vectorize.job WHERE name = wanted AND state <> 'removed';
+    RETURN QUERY SELECT * FROM vectorize.job AS j WHERE j.name = wanted AND j.state <> 'removed' ORDER BY j.stage, j.standing, j.generation DESC;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', wanted USING ERRCODE = 'undefined_object',
-            HINT = 'Jobs: ' || coalesce((SELECT string_agg(name, ', ' ORDER BY name) FROM vectorize.job WHERE state <> 'removed'), 'none');
+            HINT = 'Jobs: ' || coalesce((SELECT string_agg(DISTINCT name, ', ' ORDER BY name) FROM vectorize.job WHERE state <> 'removed'), 'none');
     END IF;
-    RETURN j;
 END
+$$;
+
+-- The generation that searches use.
+CREATE OR REPLACE FUNCTION vectorize.job_named(wanted text) RETURNS vectorize.job
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j FROM vectorize.job_rows(wanted) AS j WHERE j.stage = 'embed' AND j.standing = 'current'
 $$;
 
 -- Workers leave the job alone; changes go on being noted.
 CREATE OR REPLACE PROCEDURE vectorize.pause(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE vectorize.job AS o SET state = 'paused', reason = NULL WHERE o.id = (vectorize.job_named(pause.job)).id;
+    UPDATE vectorize.job AS o SET state = 'paused', reason = NULL FROM vectorize.job_rows(pause.job) AS r WHERE o.id = r.id;
 END
 $$;
 
@@ -28,14 +32,17 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.resume(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j vectorize.job := vectorize.job_named(resume.job);
-    why text := vectorize.check_source(j.id);
+    r vectorize.job;
+    why text;
 BEGIN
-    IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'job % cannot go on: %', j.name, why USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    UPDATE vectorize.deployment AS d SET refused_since = NULL, not_before = NULL, failures_in_a_row = 0 WHERE d.name = j.deployment;
-    UPDATE vectorize.job AS o SET state = 'active', reason = NULL WHERE o.id = j.id;
+    FOR r IN SELECT * FROM vectorize.job_rows(resume.job) LOOP
+        why := vectorize.check_source(r.id);
+        IF why IS NOT NULL THEN
+            RAISE EXCEPTION 'job % cannot go on: %', r.name, why USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+        UPDATE vectorize.deployment AS d SET refused_since = NULL, not_before = NULL, failures_in_a_row = 0 WHERE d.name = r.deployment;
+        UPDATE vectorize.job AS o SET state = 'active', reason = NULL WHERE o.id = r.id;
+    END LOOP;
 END
 $$;
 
@@ -43,15 +50,18 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.retry(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j vectorize.job := vectorize.job_named(retry.job);
-    keys text := vectorize.key_list(cardinality(j.key_columns), 'k%s');
+    r vectorize.job;
     added integer;
+    total integer := 0;
 BEGIN
-    EXECUTE format('INSERT INTO vectorize_jobs.item_%1$s (%2$s, version) SELECT %2$s, nextval(''vectorize.version'') FROM vectorize_jobs.failure_%1$s
-        ORDER BY %2$s ON CONFLICT (%2$s) DO NOTHING', j.id, keys);
-    GET DIAGNOSTICS added = ROW_COUNT;
-    INSERT INTO vectorize.delta (job, queued) VALUES (j.id, added);
-    RAISE NOTICE 'job %: % rows of the quarantine are queued again', j.name, added;
+    FOR r IN SELECT * FROM vectorize.job_rows(retry.job) LOOP
+        EXECUTE format('INSERT INTO vectorize_jobs.item_%1$s (%2$s, version) SELECT %2$s, nextval(''vectorize.version'') FROM vectorize_jobs.failure_%1$s
+            ORDER BY %2$s ON CONFLICT (%2$s) DO NOTHING', r.id, vectorize.key_list(cardinality(r.key_columns), 'k%s'));
+        GET DIAGNOSTICS added = ROW_COUNT;
+        INSERT INTO vectorize.delta (job, queued) VALUES (r.id, added);
+        total := total + added;
+    END LOOP;
+    RAISE NOTICE 'job %: % rows of the quarantine are queued again', retry.job, total;
 END
 $$;
 
@@ -59,13 +69,15 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.reembed(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j vectorize.job := vectorize.job_named(reembed.job);
+    r vectorize.job;
 BEGIN
-    -- Another fingerprint makes every receipt old; searches go on with the vectors that are there.
-    UPDATE vectorize.job AS o
-    SET revision = o.revision + 1, fingerprint = vectorize.fingerprint(o.deployment, o.dimensions, o.template, o.revision + 1)
-    WHERE o.id = j.id;
-    PERFORM vectorize.restart_sweep(j.id);
+    FOR r IN SELECT * FROM vectorize.job_rows(reembed.job) AS o WHERE o.stage = 'embed' AND o.standing <> 'previous' LOOP
+        -- Another fingerprint makes every receipt old; searches go on with the vectors that are there.
+        UPDATE vectorize.job AS o
+        SET revision = o.revision + 1, fingerprint = vectorize.fingerprint(o.deployment, o.dimensions, o.template, o.revision + 1)
+        WHERE o.id = r.id;
+        PERFORM vectorize.restart_sweep(r.id);
+    END LOOP;
 END
 $$;
 

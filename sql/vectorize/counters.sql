@@ -6,27 +6,33 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.fold_counters() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(vectorize.lock_class(), 1) THEN
-        RETURN;
+    IF pg_try_advisory_xact_lock(vectorize.lock_class(), 1) THEN
+        PERFORM vectorize.fold_deltas(clock_timestamp() - interval '70 seconds');
     END IF;
+END
+$$;
+
+-- Moves deltas, of all jobs or of one, into the counters and the spend. One statement, so that both see the same ones.
+CREATE OR REPLACE FUNCTION vectorize.fold_deltas(before timestamptz, only_job integer DEFAULT NULL) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH old AS (
-        DELETE FROM vectorize.delta WHERE at < clock_timestamp() - interval '70 seconds' RETURNING *
+        DELETE FROM vectorize.delta AS o WHERE o.at < before AND (only_job IS NULL OR o.job = only_job) RETURNING *
     ), sums AS (
         SELECT job, sum(queued) AS queued, sum(embedded) AS embedded, sum(empty) AS empty, sum(quarantined) AS quarantined,
                sum(written) AS written, sum(tokens) AS tokens, sum(requests) AS requests
         FROM old GROUP BY job
+    ), spent AS (
+        INSERT INTO vectorize.spent AS s (job, day, requests, tokens, cost_usd)
+        SELECT j.name, (o.at AT TIME ZONE 'UTC')::date, sum(o.requests), sum(o.tokens), sum(o.tokens * d.price_per_million_tokens / 1000000)
+        FROM old AS o JOIN vectorize.job AS j ON j.id = o.job JOIN vectorize.deployment AS d ON d.name = j.deployment
+        WHERE o.requests > 0 GROUP BY 1, 2 ORDER BY 1, 2
+        ON CONFLICT ON CONSTRAINT spent_pkey DO UPDATE
+        SET requests = s.requests + excluded.requests, tokens = s.tokens + excluded.tokens, cost_usd = s.cost_usd + excluded.cost_usd
     )
     UPDATE vectorize.counter AS c
     SET queued = c.queued + s.queued, embedded = c.embedded + s.embedded, empty = c.empty + s.empty,
         quarantined = c.quarantined + s.quarantined, written = c.written + s.written, tokens = c.tokens + s.tokens, requests = c.requests + s.requests
-    FROM sums AS s WHERE c.job = s.job;
-END
-$$;
-
--- The tokens that a text is taken for.
-CREATE OR REPLACE FUNCTION vectorize.tokens(content text, bytes_per_token real) RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT greatest(1, ceil(octet_length(content) / bytes_per_token))::integer
+    FROM sums AS s WHERE c.job = s.job
 $$;
 
 RESET ROLE;

@@ -31,7 +31,7 @@ BEGIN
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
             IF pg_catalog.pg_try_advisory_xact_lock(vectorize.lock_class(), 0) THEN
-                CALL vectorize.apply(spec, changes);
+                CALL vectorize.apply(vectorize.full_spec(spec), (spec ->> 'table')::regclass, changes);
             ELSE
                 obstacle := 'another session is defining a job';
             END IF;
@@ -58,22 +58,36 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.lock_class() RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1986356084 $$;
 
--- One attempt. What belongs to the source's owner is made as that owner; what is the engine's, by functions of the engine.
-CREATE OR REPLACE PROCEDURE vectorize.apply(spec jsonb, INOUT changes text[])
+-- One attempt. Where the text is cut into chunks, first their table, and then a generation that reads it.
+CREATE OR REPLACE PROCEDURE vectorize.apply(spec jsonb, declared_source regclass, INOUT changes text[])
 LANGUAGE plpgsql AS $$
 DECLARE
-    old vectorize.job;
-    j vectorize.job;
-    owner text := (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = (spec ->> 'table')::regclass);
+    recorded record;
+    read_from regclass := declared_source;
+BEGIN
+    changes := '{}';
+    IF spec -> 'chunking' <> 'null' THEN
+        recorded := vectorize.record_splitter(spec, declared_source);
+        CALL vectorize.build(recorded.j, recorded.before, changes);
+        read_from := (SELECT target_table FROM vectorize.job WHERE id = (recorded.j).id);
+    END IF;
+    recorded := vectorize.record_generation(spec, read_from, declared_source);
+    CALL vectorize.build(recorded.j, recorded.before, changes);
+END
+$$;
+
+-- Makes what one row of `job` needs, and adds to `changes` what is different from `before`. What belongs to the source's owner
+-- is made as that owner; what is the engine's, by functions of the engine.
+CREATE OR REPLACE PROCEDURE vectorize.build(j vectorize.job, before vectorize.job, INOUT changes text[])
+LANGUAGE plpgsql AS $$
+DECLARE
+    owner text := (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = j.source);
     me text := pg_catalog.current_setting('role');
     statement text;
     statements text[];
     triggers text[];
 BEGIN
-    changes := '{}';
-    SELECT * INTO old FROM vectorize.job WHERE name = spec ->> 'name';
-    j := vectorize.record_job(spec, (spec ->> 'table')::regclass);
-    CALL vectorize.open_schema(j, owner);
+    PERFORM vectorize.open_schema(j, owner);
     statements := ARRAY(SELECT vectorize.target_statements(j));
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
     FOREACH statement IN ARRAY statements LOOP
@@ -88,8 +102,8 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
-    CALL vectorize.close_schema(j, owner);
-    changes := vectorize.finish_job(j.id, old, pg_catalog.cardinality(triggers) > 0);
+    PERFORM vectorize.close_schema(j, owner);
+    changes := changes || vectorize.finish_job(j.id, before, pg_catalog.cardinality(triggers) > 0);
 END
 $$;
 

@@ -2,53 +2,81 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
-CREATE OR REPLACE FUNCTION vectorize.finish_job(job_id integer, old vectorize.job, new_triggers boolean) RETURNS text[]
+CREATE OR REPLACE FUNCTION vectorize.finish_job(job_id integer, before vectorize.job, new_triggers boolean) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job;
     now_facts jsonb;
 BEGIN
     SELECT * INTO j FROM vectorize.job WHERE id = job_id;
-    now_facts := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
+    now_facts := vectorize.source_facts(j);
     UPDATE vectorize.job SET facts = now_facts WHERE id = job_id AND facts <> now_facts;
     -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed.
-    IF old.id = j.id AND (old.state IN ('removed', 'stopped') OR old.facts <> now_facts OR new_triggers OR old.fingerprint <> j.fingerprint) THEN
+    IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers OR before.fingerprint <> j.fingerprint) THEN
         PERFORM vectorize.restart_sweep(j.id);
     END IF;
-    RETURN vectorize.describe_changes(old, j);
+    RETURN vectorize.describe_changes(before, j);
 END
 $$;
 
+-- What a definition changed about one row of `job`, a sentence each.
 CREATE OR REPLACE FUNCTION vectorize.describe_changes(old vectorize.job, new vectorize.job) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     lines text[] := '{}';
-    target text := CASE new.target WHEN 'column' THEN 'column ' || new.target_column ELSE 'table ' || vectorize.table_name(new.target_table) END;
-    user_triggers text;
     field record;
 BEGIN
-    IF old.id IS DISTINCT FROM new.id OR old.state = 'removed' THEN
-        lines := lines || format('created: %s to %s, %s(%s), by %s', vectorize.table_name(new.source), target, new.type, new.dimensions, new.deployment);
-        SELECT string_agg(tgname, ', ' ORDER BY tgname) INTO user_triggers FROM pg_trigger
-        WHERE tgrelid = new.source AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype::int & 16 > 0 AND tgname !~ '^vectorize_\d+';
-        IF new.target = 'column' AND user_triggers IS NOT NULL THEN
-            lines := lines || format('writing a vector updates the row, so these triggers fire: %s; target table spares that', user_triggers);
-        END IF;
-        RETURN lines;
+    IF new.stage = 'embed' AND new.standing = 'next' AND (old.id IS NULL OR old.standing <> 'next') THEN
+        RETURN ARRAY[format('generation %s is %s, to %s of type %s(%s), by %s; searches use generation %s until it is complete', new.generation,
+            CASE WHEN old.id IS NULL THEN 'new' ELSE 'taken up again' END, vectorize.place(new), new.type, new.dimensions, new.deployment,
+            (SELECT generation FROM vectorize.job WHERE name = new.name AND stage = 'embed' AND standing = 'current'))];
+    ELSIF old.id IS NULL OR old.state = 'removed' THEN
+        RETURN vectorize.describe_creation(new);
     END IF;
     FOR field IN
         SELECT o.key, o.value AS was, n.value AS becomes
         FROM jsonb_each(to_jsonb(old)) AS o JOIN jsonb_each(to_jsonb(new)) AS n USING (key)
-        WHERE o.value <> n.value AND o.key IN ('template', 'distance', 'index_method', 'index_options', 'index_coverage', 'deployment', 'batch_size')
+        WHERE o.value <> n.value AND o.key = ANY (CASE new.stage WHEN 'split' THEN '{template,chunk_tokens,chunk_overlap}'::text[]
+            ELSE '{template,distance,index_method,index_options,index_coverage,deployment,batch_size}' END)
         ORDER BY o.key
     LOOP
         lines := lines || format('%s was %s, is %s', replace(field.key, '_', ' '), field.was, field.becomes);
     END LOOP;
-    IF old.template <> new.template THEN
-        lines := lines || 'every row is embedded again with the new template'::text;
+    IF old.fingerprint <> new.fingerprint THEN
+        lines := lines || CASE new.stage WHEN 'split' THEN 'every text is cut again, and chunks that change are embedded'
+            ELSE 'every row is embedded again with the new template' END;
     END IF;
     RETURN lines;
 END
+$$;
+
+-- What a new job does to the source, and what that means for those who write to it.
+CREATE OR REPLACE FUNCTION vectorize.describe_creation(j vectorize.job) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lines text[];
+    user_triggers text;
+BEGIN
+    IF j.stage = 'split' THEN
+        RETURN ARRAY[format('created: %s in chunks of at most %s tokens to %s', vectorize.table_name(j.source), j.chunk_tokens, vectorize.place(j))];
+    END IF;
+    lines := ARRAY[format('created: %s%s to %s, %s(%s), by %s', CASE WHEN j.source <> j.declared_source THEN 'the chunks of ' ELSE '' END,
+        vectorize.table_name(j.declared_source), vectorize.place(j), j.type, j.dimensions, j.deployment)];
+    SELECT string_agg(tgname, ', ' ORDER BY tgname) INTO user_triggers FROM pg_trigger
+    WHERE tgrelid = j.source AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype::int & 16 > 0 AND tgname !~ '^vectorize_\d+';
+    IF j.target = 'column' AND user_triggers IS NOT NULL THEN
+        lines := lines || format('writing a vector updates the row, so these triggers fire: %s; target table spares that', user_triggers);
+    END IF;
+    RETURN lines;
+END
+$$;
+
+-- Where the vectors, or the chunks, of one row of `job` are, for people.
+CREATE OR REPLACE FUNCTION vectorize.place(j vectorize.job) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN j.target = 'table' THEN 'table ' || vectorize.table_name(j.target_table)
+                WHEN j.source = j.declared_source THEN 'column ' || j.target_column
+                ELSE format('column %s of %s', j.target_column, vectorize.table_name(j.source)) END
 $$;
 
 -- Starts the walk over all rows anew, comparing each with its receipt.
@@ -56,6 +84,7 @@ CREATE OR REPLACE FUNCTION vectorize.restart_sweep(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
+    UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
 END
 $$;
 

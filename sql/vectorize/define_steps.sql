@@ -1,52 +1,10 @@
--- The steps of vectorize.apply that are the engine's own.
+-- The steps of vectorize.build that are the engine's own.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Writes the job's row, and makes its tables and trigger functions. The table comes as an oid: the engine's owner may not be
--- able to look a name up in the schema of the source.
-CREATE OR REPLACE FUNCTION vectorize.record_job(spec jsonb, source_table regclass) RETURNS vectorize.job
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    s jsonb := vectorize.spec_defaults() || jsonb_strip_nulls(spec);
-    key text[] := vectorize.source_key(source_table, ARRAY(SELECT jsonb_array_elements_text(s -> 'key')));
-    types text[] := vectorize.key_types(source_table, key);
-    j vectorize.job;
-BEGIN
-    -- A removed job of this name comes back with its receipts, unless it was another table's or another shape's.
-    SELECT * INTO j FROM vectorize.job AS o WHERE o.name = s ->> 'name' AND o.state = 'removed';
-    IF FOUND AND (j.source, j.key_types, j.target, j.target_column, j.type, j.dimensions)
-        IS DISTINCT FROM (source_table, types, s ->> 'target', s ->> 'column', s ->> 'type', (s ->> 'dimensions')::int) THEN
-        PERFORM vectorize.forget(j.id);
-    END IF;
-    INSERT INTO vectorize.job AS o (name, source, key_columns, key_types, key_operators, template, target, target_column, type, dimensions,
-        distance, index_method, index_options, index_coverage, deployment, batch_size, fingerprint, facts, state)
-    VALUES (s ->> 'name', source_table, key, types, vectorize.key_operators(source_table, key), s ->> 'template', s ->> 'target', s ->> 'column', s ->> 'type',
-        (s ->> 'dimensions')::int, s ->> 'distance', s ->> 'index', s -> 'index_options', (s ->> 'index_coverage')::real, s ->> 'deployment',
-        (s ->> 'batch_size')::int, vectorize.fingerprint(s ->> 'deployment', (s ->> 'dimensions')::int, s ->> 'template', 1), '{}', coalesce(s ->> 'state', 'active'))
-    ON CONFLICT (name) DO UPDATE SET key_columns = excluded.key_columns, template = excluded.template, distance = excluded.distance,
-        key_operators = excluded.key_operators, index_method = excluded.index_method, index_options = excluded.index_options,
-        index_coverage = excluded.index_coverage, deployment = excluded.deployment, batch_size = excluded.batch_size,
-        reason = NULL,
-        fingerprint = vectorize.fingerprint(excluded.deployment, excluded.dimensions, excluded.template, o.revision),
-        state = coalesce(s ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
-    RETURNING * INTO j;
-    INSERT INTO vectorize.counter (job) VALUES (j.id) ON CONFLICT DO NOTHING;
-    IF to_regclass('vectorize_jobs.item_' || j.id) IS NULL THEN
-        CALL vectorize.generate_tables(j.id, vectorize.key_definitions(source_table, key));
-    END IF;
-    CALL vectorize.generate_sync(j.id, source_table, key, types, j.template);
-    RETURN j;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION vectorize.fingerprint(deployment_name text, dimensions integer, template text, revision integer) RETURNS bytea
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT sha256(convert_to(jsonb_build_array(d.model, $2, $3, $4)::text, 'UTF8')) FROM vectorize.deployment AS d WHERE d.name = $1
-$$;
-
 -- For the length of the transaction the source's owner may make its functions and triggers here. Functions that an earlier
 -- owner of the source made are dropped: they would run as that one.
-CREATE OR REPLACE PROCEDURE vectorize.open_schema(j vectorize.job, owner text)
+CREATE OR REPLACE FUNCTION vectorize.open_schema(j vectorize.job, owner text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     foreign_function regprocedure;
@@ -62,7 +20,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE PROCEDURE vectorize.close_schema(j vectorize.job, owner text)
+CREATE OR REPLACE FUNCTION vectorize.close_schema(j vectorize.job, owner text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF owner <> 'vectorize_owner' THEN
@@ -72,22 +30,32 @@ BEGIN
 END
 $$;
 
--- What makes the place for the vectors, where it is not there yet. Adding a column without a default rewrites nothing.
+-- What makes the place for the vectors, or for the chunks, where it is not there yet. Adding a column without a default
+-- rewrites nothing.
 CREATE OR REPLACE FUNCTION vectorize.target_statements(j vectorize.job) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     vectors text := format('%s.%I(%s)', vectorize.vector_schema(), j.type, j.dimensions);
     target text := vectorize.target_table_name(j.source, j.target_column);
+    names text := (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord));
+    keys text;
 BEGIN
     IF j.target = 'column' THEN
         IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = j.source AND attname = j.target_column AND NOT attisdropped) THEN
             RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, vectors);
         END IF;
-    ELSIF vectorize.side_table(j.source, j.target_column) IS NULL THEN
-        RETURN NEXT format('CREATE TABLE %s (%s, %I %s NOT NULL, PRIMARY KEY (%s))', target,
-            (SELECT string_agg(format('%I %s', c, d), ', ' ORDER BY ord)
-             FROM unnest(j.key_columns, vectorize.key_definitions(j.source, j.key_columns)) WITH ORDINALITY AS x (c, d, ord)),
-            j.target_column, vectors, (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord)));
+        RETURN;
+    ELSIF vectorize.side_table(j.source, j.target_column) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(format('%I %s', c, d), ', ' ORDER BY ord) INTO keys
+    FROM unnest(j.key_columns, vectorize.key_definitions(j.source, j.key_columns)) WITH ORDINALITY AS x (c, d, ord);
+    IF j.stage = 'split' THEN
+        -- A chunk's number tells where it stands in its text; its id stays when it moves there, and with it the vector.
+        RETURN NEXT format('CREATE TABLE %s (chunk_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, %s, chunk integer NOT NULL, content text COLLATE "C" NOT NULL)', target, keys);
+        RETURN NEXT format('CREATE INDEX ON %s (%s)', target, names);
+    ELSE
+        RETURN NEXT format('CREATE TABLE %s (%s, %I %s NOT NULL, PRIMARY KEY (%s))', target, keys, j.target_column, vectors, names);
     END IF;
 END
 $$;

@@ -24,6 +24,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT deployment_pkey DO UPDATE SET model = excluded.model, dimensions = excluded.dimensions,
         tokens_per_minute = excluded.tokens_per_minute, requests_per_minute = excluded.requests_per_minute,
         price_per_million_tokens = excluded.price_per_million_tokens;
+    INSERT INTO vectorize.bucket (deployment) VALUES (name) ON CONFLICT DO NOTHING;
     IF old.name IS NULL THEN
         RAISE NOTICE 'deployment %: created, % with % tokens a minute', name, model, tokens_per_minute;
     ELSIF (old.model, old.dimensions, old.tokens_per_minute, old.requests_per_minute, old.price_per_million_tokens)
@@ -33,16 +34,15 @@ BEGIN
 END
 $$;
 
--- The service asked to wait, or is not well: nobody calls for a while. Returns until when.
-CREATE OR REPLACE FUNCTION vectorize.back_off(deployment_name text, retry_after_seconds float8) RETURNS timestamptz
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE vectorize.deployment
-    SET failures_in_a_row = failures_in_a_row + 1,
-        not_before = greatest(not_before, clock_timestamp() + make_interval(secs =>
-            -- Half to the whole of 1, 2, 4 ... 60 s, so that workers of many machines do not come back together.
-            least(600, coalesce(retry_after_seconds, least(60, power(2, least(failures_in_a_row, 6))) * (0.5 + random() / 2)))))
-    WHERE name = deployment_name
-    RETURNING not_before
+-- How much of the quota workers leave to searches, from 0 to less than 1.
+CREATE OR REPLACE FUNCTION vectorize.set_search_share(deployment_name text, share real) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE vectorize.deployment SET search_share = share WHERE name = deployment_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no deployment %', deployment_name USING ERRCODE = 'undefined_object';
+    END IF;
+END
 $$;
 
 -- A call succeeded. Writes only when there is something to write: every worker shares this row.

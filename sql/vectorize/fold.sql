@@ -2,41 +2,50 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Folds up to `most` changes and returns how many. A key that is queued already moves on to a new version and loses its lease:
--- whoever is embedding it has an old text. An empty key asks for a sweep of all rows.
--- Keys are upserted in their order, so that two workers never wait for each other in a circle.
-CREATE OR REPLACE FUNCTION vectorize.fold(job_id integer, after_id bigint, most integer, OUT folded integer, OUT last_id bigint)
+-- Folds up to `most` changes: how many, up to which, and, with a lease, the items under it. Without one they can be claimed.
+CREATE OR REPLACE FUNCTION vectorize.fold(
+    job_id integer, after_id bigint, most integer, new_lease bigint, OUT folded integer, OUT last_id bigint, OUT versions bigint[]
+)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    n integer := (SELECT cardinality(key_columns) FROM vectorize.job WHERE id = job_id);
-    added integer;
-    empty_keys integer;
 BEGIN
-    -- The sweep before the items: feeders take them in that order too.
-    EXECUTE format('DELETE FROM vectorize_jobs.change_%s WHERE k1 IS NULL', job_id);
-    GET DIAGNOSTICS empty_keys = ROW_COUNT;
-    IF empty_keys > 0 THEN
-        PERFORM vectorize.restart_sweep(job_id);
-    END IF;
-    EXECUTE replace(format($q$
-        WITH next AS MATERIALIZED (
-            SELECT id FROM vectorize_jobs.change_{job} WHERE id > $1 AND k1 IS NOT NULL ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
-        ), taken AS (
-            DELETE FROM vectorize_jobs.change_{job} AS c USING next WHERE c.id = next.id RETURNING c.*
-        ), queued AS (
-            INSERT INTO vectorize_jobs.item_{job} AS i (%1$s, version)
-            SELECT %1$s, nextval('vectorize.version') FROM (SELECT DISTINCT %1$s FROM taken ORDER BY %1$s) AS d
-            ON CONFLICT (%1$s) DO UPDATE SET version = excluded.version, lease = NULL, attempts = 0, not_before = NULL
-            RETURNING xmax = 0 AS added
-        )
-        SELECT (SELECT count(*) FROM taken), (SELECT coalesce(max(id), 0) FROM taken),
-               (SELECT count(*) FROM queued WHERE added)
-    $q$, vectorize.key_list(n, 'k%s')), '{job}', job_id::text)
-    INTO folded, last_id, added USING after_id, most;
-    IF added > 0 THEN
-        INSERT INTO vectorize.delta (job, queued) VALUES (job_id, added);
-    END IF;
+    EXECUTE format('SELECT * FROM vectorize_jobs.fold_%s($1, $2, $3)', job_id) INTO folded, last_id, versions USING after_id, most, new_lease;
 END
 $$;
+
+-- A key that is queued already moves on to a new version and loses its lease: whoever is embedding it has an old text. An empty
+-- key asks for a sweep of all rows. Keys are upserted in their order, so that two workers never wait for each other in a circle.
+CREATE OR REPLACE FUNCTION vectorize.fold_step() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
+DECLARE
+    added integer;
+BEGIN
+    folded := 0;
+    IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the changes are there again
+    -- The sweep before the items: feeders take them in that order too.
+    DELETE FROM vectorize_jobs.change_{job} WHERE k1 IS NULL;
+    IF FOUND THEN
+        PERFORM vectorize.restart_sweep({job});
+    END IF;
+    WITH taken AS (
+        DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > after_id AND n.k1 IS NOT NULL ORDER BY n.id LIMIT most FOR UPDATE SKIP LOCKED))
+        RETURNING c.*
+    ), queued AS (
+        INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
+        SELECT {k}, nextval('vectorize.version'), new_lease, CASE WHEN new_lease IS NULL THEN 0 ELSE 1 END
+        FROM (SELECT DISTINCT {k} FROM taken ORDER BY {k}) AS d
+        ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL
+        RETURNING i.version, xmax = 0 AS added
+    )
+    SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t), (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q),
+           (SELECT count(*) FROM queued AS q WHERE q.added)
+    INTO folded, last_id, versions, added;
+    IF added > 0 THEN
+        INSERT INTO vectorize.delta (job, queued) VALUES ({job}, added);
+    END IF;
+END $step$ $$;
 
 RESET ROLE;

@@ -20,8 +20,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{s}', (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{names}', (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
+        -- OFFSET keeps the planner from reading the whole target into a hash table, which looks cheap while it is empty.
         ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
-            ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s)', vectorize.table_name(j.target_table),
+            ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s OFFSET 0)', vectorize.table_name(j.target_table),
                         vectorize.key_match(j, 't.{name}', 's.{name}')) END),
         -- Last: a template may hold the words above.
         ('{text}', vectorize.template_expression(j.template, j.source, 's'))) AS p (mark, value)
@@ -37,12 +38,12 @@ $$;
 -- scan:   the next rows by key, for sweeps.
 -- sample: a share of all rows, for estimates.
 -- lock:   like read, and locked for the vector that follows; rows that somebody else holds are left out, not waited for.
--- write:  the vectors, NULL for rows that have none.
+-- write:  the vectors, NULL for rows that have none; of a splitter the chunks, as JSON arrays.
 CREATE OR REPLACE FUNCTION vectorize.access_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, returns text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH typed AS (
         SELECT vectorize.typed_keys(j, 'vectorize_a%s %s[]') AS arrays, vectorize.typed_keys(j, 'vectorize_a%s %s') AS after,
-               vectorize.typed_keys(j, 'k%s %s') AS keys, format('%s.%I[]', vectorize.vector_schema(), j.type) AS vectors
+               vectorize.typed_keys(j, 'k%s %s') AS keys, CASE j.stage WHEN 'split' THEN 'jsonb[]' ELSE format('%s.%I[]', vectorize.vector_schema(), j.type) END AS vectors
     )
     SELECT f.* FROM typed, LATERAL (VALUES
         ('read', arrays, 'TABLE (ord bigint, content text, stored boolean)', $x$BEGIN
@@ -68,7 +69,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             RETURN QUERY SELECT b.ord, {text}, {stored} FROM unnest({a}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE j.target WHEN 'column' THEN $x$BEGIN
+        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE WHEN j.stage = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$BEGIN
             UPDATE {source} AS s SET {column} = b.vector
             FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
             WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL);
@@ -77,7 +78,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             INSERT INTO {target} ({names}, {column})
                 SELECT {k}, vector FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE vector IS NOT NULL ORDER BY {k}
                 ON CONFLICT ({names}) DO UPDATE SET {column} = excluded.{column};
-            DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
+            IF pg_catalog.array_ndims(pg_catalog.array_positions(vectorize_vectors, NULL)) > 0 THEN
+                DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
+            END IF;
             RETURN true;
         END$x$ END)
     ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL

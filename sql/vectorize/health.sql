@@ -16,7 +16,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source) THEN
         RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
     END IF;
-    seen := vectorize.source_facts(j.id, j.source, j.key_columns, j.template, j.target_table, j.target_column);
+    seen := vectorize.source_facts(j);
     IF seen = j.facts THEN
         RETURN NULL;
     END IF;

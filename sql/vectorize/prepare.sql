@@ -4,39 +4,49 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 
 -- A statement of its own, after the claim was committed: the versions were read before, the text is read now, so a text is
 -- never older than its version. In one statement with the claim it can be, and the vector would be stale for ever.
-CREATE OR REPLACE FUNCTION vectorize.prepare(job_id integer, versions bigint[])
-RETURNS SETOF vectorize.rendered
+CREATE OR REPLACE FUNCTION vectorize.prepare(j vectorize.job, d vectorize.deployment, versions bigint[]) RETURNS vectorize.batch
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j vectorize.job;
-    n integer;
+    batch vectorize.batch;
 BEGIN
-    SELECT * INTO j FROM vectorize.job WHERE id = job_id;
-    n := cardinality(j.key_columns);
-    RETURN QUERY EXECUTE replace(format($q$
-        WITH batch AS MATERIALIZED (
-            SELECT i.version, i.attempts, %1$s, row_number() OVER (ORDER BY i.version) AS ord
-            FROM vectorize_jobs.item_{job} AS i WHERE i.version = ANY ($1)
-        ), keys AS (
-            SELECT %2$s FROM batch
-        ), row_texts AS MATERIALIZED (
-            SELECT t.ord, t.stored, t.content, sha256($2 || convert_to(t.content, 'UTF8')) AS digest FROM keys, vectorize_jobs.read_{job}(%3$s) AS t
-        )
-        SELECT b.version,
+    EXECUTE format('SELECT * FROM vectorize_jobs.prepare_%s($1, $2, $3)', j.id) INTO batch USING j.fingerprint, d.bytes_per_token, versions;
+    RETURN batch;
+END
+$$;
+
+-- Equal texts are one input. The order of inputs is that of their digests.
+CREATE OR REPLACE FUNCTION vectorize.prepare_step() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
+DECLARE
+    batch vectorize.batch;
+BEGIN
+    WITH claimed AS MATERIALIZED (
+        SELECT i.version, i.attempts, {i.k}, row_number() OVER (ORDER BY i.version) AS ord
+        FROM vectorize_jobs.item_{job} AS i WHERE i.version = ANY (wanted)
+    ), keys AS (
+        SELECT {arrays} FROM claimed
+    ), row_texts AS MATERIALIZED (
+        SELECT t.ord, t.stored, t.content, sha256(fingerprint || convert_to(t.content, 'UTF8')) AS digest FROM keys, vectorize_jobs.read_{job}({keys}) AS t
+    ), judged AS MATERIALIZED (
+        SELECT b.version, t.digest, t.content,
                CASE WHEN t.ord IS NULL THEN 'gone'
                     WHEN r.digest = t.digest AND r.embedded = t.stored THEN 'same'
                     WHEN t.content !~ '\S' THEN CASE WHEN t.stored THEN 'empty' ELSE 'blank' END
                     WHEN b.attempts > 5 THEN 'failed'
-                    ELSE 'embed' END,
-               t.digest, t.content
-        FROM batch AS b
-        LEFT JOIN row_texts AS t ON t.ord = b.ord
-        LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %4$s
-        ORDER BY b.version
-    $q$, vectorize.key_list(n, 'i.k%s'), vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s'), vectorize.key_list(n, 'keys.a%s'),
-        vectorize.key_match(j, 'r.k{n}', 'b.k{n}')), '{job}', job_id::text)
-    USING versions, j.fingerprint;
-END
-$$;
+                    ELSE 'embed' END AS outcome
+        FROM claimed AS b LEFT JOIN row_texts AS t ON t.ord = b.ord
+        LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
+    ), inputs AS MATERIALIZED (
+        SELECT t.digest, t.content, row_number() OVER (ORDER BY t.digest) AS input
+        FROM (SELECT DISTINCT ON (o.digest) o.digest, o.content FROM judged AS o WHERE o.outcome = 'embed' ORDER BY o.digest) AS t
+    )
+    SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL, CASE WHEN o.outcome = 'failed' THEN 'its workers died five times' END,
+                                 CASE WHEN o.outcome = 'embed' THEN t.input END, NULL)::vectorize.result ORDER BY o.version)
+            FROM judged AS o LEFT JOIN inputs AS t ON t.digest = o.digest),
+           array_agg(t.content ORDER BY t.input), array_agg(vectorize.tokens(t.content, bytes_per_token) ORDER BY t.input),
+           array_agg(length(t.content) ORDER BY t.input)
+    INTO batch FROM inputs AS t;
+    RETURN batch;
+END $step$ $$;
 
 RESET ROLE;

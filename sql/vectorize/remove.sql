@@ -2,31 +2,46 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Removes a job: its triggers, its queue and its functions. The vectors stay unless told otherwise, and the receipts with
--- them, so that a job defined again under this name pays for nothing that did not change.
+-- Removes a job with all its generations: triggers, queues and functions. The vectors stay unless told otherwise, and the
+-- receipts with them, so that a job defined again under this name pays for nothing that did not change.
 CREATE OR REPLACE PROCEDURE vectorize.remove(job text, keep_vectors boolean DEFAULT true)
 LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job := vectorize.job_named(remove.job);
+    jobs vectorize.job[] := ARRAY(SELECT r FROM vectorize.job_rows(remove.job) AS r);
+BEGIN
+    CALL vectorize.take_away(jobs, keep_vectors);
+    RAISE NOTICE 'job %: removed, % % its vectors', j.name, vectorize.table_name(j.declared_source), CASE WHEN keep_vectors THEN 'keeps' ELSE 'is without' END;
+END
+$$;
+
+-- Takes rows of `job` away, generations before the splitter whose table they read. Brief locks, and another try when one is
+-- not to be had.
+CREATE OR REPLACE PROCEDURE vectorize.take_away(jobs vectorize.job[], keep_vectors boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+    j vectorize.job;
     owner text;
     me text := pg_catalog.current_setting('role');
     obstacle text;
     done boolean := false;
 BEGIN
-    SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO owner FROM pg_catalog.pg_class AS c WHERE c.oid = j.source;
-    IF NOT keep_vectors AND owner IS NOT NULL AND NOT pg_catalog.pg_has_role(current_user, owner, 'SET') THEN
-        RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, owner, current_user USING ERRCODE = 'insufficient_privilege';
-    END IF;
     FOR attempt IN 1..30 LOOP
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
-            PERFORM vectorize.take_down(j.id, keep_vectors);
-            IF NOT keep_vectors AND owner IS NOT NULL AND vectorize.table_name(j.target_table) IS NOT NULL THEN
-                EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
-                EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
-                    ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END;
-                EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
-            END IF;
+            FOREACH j IN ARRAY jobs LOOP
+                SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO owner FROM pg_catalog.pg_class AS c WHERE c.oid = j.source;
+                IF NOT keep_vectors AND owner IS NOT NULL AND NOT pg_catalog.pg_has_role(current_user, owner, 'SET') THEN
+                    RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, owner, current_user USING ERRCODE = 'insufficient_privilege';
+                END IF;
+                PERFORM vectorize.take_down(j.id, keep_vectors);
+                IF NOT keep_vectors AND owner IS NOT NULL AND vectorize.table_name(j.target_table) IS NOT NULL THEN
+                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
+                    EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
+                        ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END;
+                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
+                END IF;
+            END LOOP;
             done := true;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             obstacle := sqlerrm;
@@ -37,9 +52,8 @@ BEGIN
         COMMIT;
     END LOOP;
     IF NOT done THEN
-        RAISE EXCEPTION 'job %: gave up after 30 attempts: %', j.name, obstacle USING ERRCODE = 'lock_not_available';
+        RAISE EXCEPTION 'job %: gave up after 30 attempts: %', jobs[1].name, obstacle USING ERRCODE = 'lock_not_available';
     END IF;
-    RAISE NOTICE 'job %: removed, % % its vectors', j.name, vectorize.table_name(j.source), CASE WHEN keep_vectors THEN 'keeps' ELSE 'is without' END;
 END
 $$;
 
@@ -68,11 +82,22 @@ BEGIN
 END
 $$;
 
--- Everything that the engine knows about a job.
+-- Everything that the engine knows about a job, but for what it spent.
 CREATE OR REPLACE FUNCTION vectorize.forget(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f regprocedure;
 BEGIN
+    PERFORM vectorize.keep_spend(job_id);
+    FOR f IN
+        SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
+        AND p.proname ~ format('^(fold|claim|feed|prepare|hold|settle)_%s$', job_id)
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', f);
+    END LOOP;
     CALL vectorize.drop_tables(job_id);
+    DELETE FROM vectorize.lease AS l WHERE l.job = job_id;
+    DELETE FROM vectorize.delta AS d WHERE d.job = job_id;
     DELETE FROM vectorize.job WHERE id = job_id;
 END
 $$;

@@ -2,9 +2,12 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Settles results with commits between attempts: passing conflicts are tried again, anything else is split until the row at
--- fault is alone, and that one goes to quarantine. Rows that somebody holds go to the worker's hand.
-CREATE OR REPLACE PROCEDURE vectorize.settle_results(INOUT s vectorize.session, lease bigint, results vectorize.result[])
+-- Settles results with commits between attempts, but not after the last one, which the caller commits together with the end of
+-- the batch. Passing conflicts are tried again, anything else is split until the row at fault is alone, and that one goes to
+-- quarantine. Rows that somebody holds go to the worker's hand. `settled` grows by the items that are done with.
+CREATE OR REPLACE PROCEDURE vectorize.settle_results(
+    INOUT s vectorize.session, INOUT settled integer, j vectorize.job, lease bigint, results vectorize.result[], vectors vectorize.embedding[]
+)
 LANGUAGE plpgsql AS $$
 DECLARE
     todo integer[] := CASE WHEN pg_catalog.cardinality(results) > 0 THEN ARRAY[1, pg_catalog.cardinality(results)] ELSE '{}' END;
@@ -20,11 +23,26 @@ BEGIN
         low := todo[pg_catalog.cardinality(todo) - 1];
         state := NULL;
         BEGIN
-            SELECT * INTO outcome FROM vectorize.settle(s.job, results[low:high]);
+            SELECT * INTO outcome FROM vectorize.settle(j, results[low:high], vectors);
         EXCEPTION WHEN OTHERS THEN
             state := sqlstate;
             error := sqlerrm;
         END;
+        IF state IS NULL THEN
+            settled := settled + outcome.settled;
+            s.written := s.written + coalesce(outcome.written, 0);
+            IF pg_catalog.cardinality(outcome.held) > 0 THEN
+                s.hand := s.hand || ARRAY(
+                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, NULL)::vectorize.result
+                    FROM pg_catalog.unnest(results[low:high]) AS r WHERE r.version = ANY (outcome.held));
+                s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
+            END IF;
+            todo := pg_catalog.trim_array(todo, 2);
+            tries := 0;
+            EXIT WHEN pg_catalog.cardinality(todo) = 0;
+            COMMIT;
+            CONTINUE;
+        END IF;
         COMMIT;
         IF state IN ('40P01', '40001', '55P03') AND tries < 5 THEN
             tries := tries + 1;
@@ -38,50 +56,41 @@ BEGIN
             PERFORM vectorize.stop(s.job, pg_catalog.format('writing the vectors failed: %s. Correct it, then CALL vectorize.resume', error));
             COMMIT;
             RETURN;
-        END IF;
-        IF state IS NOT NULL AND low = high AND results[low].outcome <> 'kept' THEN
+        ELSIF low < high THEN
+            todo := pg_catalog.trim_array(todo, 2) || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
+            CONTINUE;
+        ELSIF results[low].outcome <> 'kept' THEN
             -- First with removing the vector that is there; where the same trigger forbids that too, without.
             results[low] := ROW(results[low].version, CASE WHEN results[low].outcome = 'failed' THEN 'kept' ELSE 'failed' END,
-                                results[low].digest, NULL, error)::vectorize.result;
-            PERFORM vectorize.note_error(s.job, error);
-            COMMIT;
-            CONTINUE;
-        END IF;
-        todo := pg_catalog.trim_array(todo, 2);
-        IF state IS NULL THEN
-            s.written := s.written + coalesce(outcome.written, 0);
-            IF pg_catalog.cardinality(outcome.held) > 0 THEN
-                s.hand := s.hand || ARRAY(SELECT r FROM pg_catalog.unnest(results[low:high]) AS r WHERE r.version = ANY (outcome.held));
-                s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
-            END IF;
-        ELSIF low < high THEN
-            todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
+                                results[low].digest, NULL, error, NULL, results[low].pieces)::vectorize.result;
         ELSE
-            PERFORM vectorize.note_error(s.job, error);
-            COMMIT;
+            todo := pg_catalog.trim_array(todo, 2);
         END IF;
+        PERFORM vectorize.note_error(s.job, error);
+        COMMIT;
     END LOOP;
 END
 $$;
 
 -- Settles what is in hand again; when nothing is left of it, its leases end.
-CREATE OR REPLACE PROCEDURE vectorize.settle_hand(INOUT s vectorize.session)
+CREATE OR REPLACE PROCEDURE vectorize.settle_hand(INOUT s vectorize.session, j vectorize.job)
 LANGUAGE plpgsql AS $$
 DECLARE
     hand vectorize.result[] := s.hand;
     leases bigint[] := s.hand_leases;
     lease bigint;
+    settled integer := 0;
 BEGIN
     s.hand := '{}';
-    CALL vectorize.settle_results(s, leases[1], hand);
+    CALL vectorize.settle_results(s, settled, j, leases[1], hand, NULL);
     s.hand_leases := CASE WHEN pg_catalog.cardinality(s.hand) > 0 THEN leases ELSE '{}' END;
     IF pg_catalog.cardinality(s.hand) = 0 THEN
         FOREACH lease IN ARRAY leases LOOP
             PERFORM vectorize.give_back(s.job, lease, ARRAY(SELECT r.version FROM pg_catalog.unnest(hand) AS r), true);
             PERFORM vectorize.end_lease(lease);
         END LOOP;
-        COMMIT;
     END IF;
+    COMMIT;
 END
 $$;
 

@@ -88,29 +88,28 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Everything about the source that a job takes for granted. `define` keeps it, workers compare (health.sql).
-CREATE OR REPLACE FUNCTION vectorize.source_facts(job_id integer, source oid, key text[], template text, target_table oid, target_column text)
-RETURNS jsonb
+CREATE OR REPLACE FUNCTION vectorize.source_facts(j vectorize.job) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
         'owner', c.relowner::bigint,
-        'key', to_jsonb(vectorize.source_key(c.oid, key)),
-        'key types', to_jsonb(vectorize.key_types(c.oid, key)),
+        'key', to_jsonb(vectorize.source_key(c.oid, j.key_columns)),
+        'key types', to_jsonb(vectorize.key_types(c.oid, j.key_columns)),
         'template', (
             SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attname = ANY (vectorize.template_columns(template)) AND NOT a.attisdropped),
+            WHERE a.attrelid = c.oid AND a.attname = ANY (vectorize.template_columns(j.template)) AND NOT a.attisdropped),
         'target', (
             SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-            WHERE a.attrelid = target_table AND a.attname = target_column AND NOT a.attisdropped),
+            WHERE a.attrelid = j.target_table AND a.attname = CASE j.stage WHEN 'split' THEN 'content' ELSE j.target_column END AND NOT a.attisdropped),
         'triggers', (
             SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
             WHERE t.tgrelid = c.oid AND p.pronamespace = 'vectorize_jobs'::regnamespace AND t.tgenabled = 'A'
-              AND p.proname IN (format('sync_%s', job_id), format('truncated_%s', job_id))),
+              AND p.proname IN (format('sync_%s', j.id), format('truncated_%s', j.id))),
         'functions', (
             SELECT count(*) FROM pg_proc AS p
             WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proowner = c.relowner AND p.prosecdef
-              AND p.proname IN (format('read_%s', job_id), format('scan_%s', job_id), format('sample_%s', job_id),
-                                format('lock_%s', job_id), format('write_%s', job_id))))
-    FROM pg_class AS c WHERE c.oid = source
+              AND p.proname IN (format('read_%s', j.id), format('scan_%s', j.id), format('sample_%s', j.id),
+                                format('lock_%s', j.id), format('write_%s', j.id))))
+    FROM pg_class AS c WHERE c.oid = j.source
 $$;
 
 RESET ROLE;

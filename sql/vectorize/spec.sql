@@ -6,7 +6,27 @@ CREATE OR REPLACE FUNCTION vectorize.spec_defaults() RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb '{"name": null, "table": null, "template": null, "deployment": null, "key": [], "target": "column",
         "column": "embedding", "type": "vector", "dimensions": null, "distance": "cosine", "index": "none", "index_options": {},
-        "index_coverage": 0.95, "batch_size": 100, "state": null}'
+        "index_coverage": 0.95, "batch_size": 100, "chunking": null, "state": null}'
+$$;
+
+-- A specification with its defaults; chunks are rows of a table.
+CREATE OR REPLACE FUNCTION vectorize.full_spec(spec jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT vectorize.spec_defaults() || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec)
+$$;
+
+-- The definition that a job has now: that of its newest wish, a generation that is not complete yet where there is one.
+CREATE OR REPLACE FUNCTION vectorize.declared(job text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('name', j.name, 'table', coalesce(vectorize.table_name(j.declared_source), ''), 'template', r.template,
+        'deployment', j.deployment, 'key', r.key_columns, 'target', CASE WHEN s.id IS NULL THEN j.target ELSE 'table' END, 'column', j.declared_column,
+        'type', j.type, 'dimensions', j.dimensions, 'distance', j.distance, 'index', j.index_method, 'index_options', j.index_options,
+        'index_coverage', j.index_coverage, 'batch_size', j.batch_size,
+        'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END)
+    FROM vectorize.job AS j LEFT JOIN vectorize.job AS s ON s.stage = 'split' AND s.target_table = j.source
+    CROSS JOIN LATERAL (SELECT coalesce(s.template, j.template) AS template, coalesce(s.key_columns, j.key_columns) AS key_columns) AS r
+    WHERE j.name = $1 AND j.stage = 'embed' AND j.standing IN ('current', 'next') AND j.state <> 'removed'
+    ORDER BY j.standing = 'next' DESC LIMIT 1
 $$;
 
 -- Mistakes that can be told from the text alone.
@@ -15,7 +35,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     field text;
     choice record;
-    full_spec jsonb := vectorize.spec_defaults() || jsonb_strip_nulls(spec);
+    full_spec jsonb := vectorize.full_spec(spec);
 BEGIN
     FOR field IN SELECT jsonb_object_keys(spec) EXCEPT SELECT jsonb_object_keys(vectorize.spec_defaults()) ORDER BY 1 LOOP
         RETURN NEXT format('%s: no such setting; there are %s', field,
@@ -48,6 +68,7 @@ BEGIN
     IF jsonb_typeof(full_spec -> 'key') <> 'array' OR jsonb_path_exists(full_spec, '$.key[*] ? (@.type() != "string")') THEN
         RETURN NEXT 'key: not a list of column names';
     END IF;
+    RETURN QUERY SELECT * FROM vectorize.chunking_mistakes(full_spec);
     RETURN QUERY SELECT * FROM vectorize.index_option_mistakes(full_spec ->> 'index', full_spec -> 'index_options');
     IF length(full_spec ->> 'column') NOT BETWEEN 1 AND 63 THEN
         RETURN NEXT 'column: not a name of 1 to 63 characters';
@@ -59,6 +80,31 @@ BEGIN
     EXCEPTION WHEN invalid_parameter_value THEN
         RETURN NEXT 'template: ' || sqlerrm;
     END;
+END
+$$;
+
+-- Chunks of fewer than 16 tokens say nothing; more than 8,192 no model takes.
+CREATE OR REPLACE FUNCTION vectorize.chunking_mistakes(spec jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chunking jsonb := spec -> 'chunking';
+    most text := chunking ->> 'max_tokens';
+    overlap text := coalesce(chunking ->> 'overlap', '0');
+BEGIN
+    IF chunking = 'null' THEN
+        RETURN;
+    ELSIF jsonb_typeof(chunking) <> 'object' OR EXISTS (SELECT FROM jsonb_object_keys(chunking) AS k WHERE k NOT IN ('max_tokens', 'overlap')) THEN
+        RETURN NEXT 'chunking: not an object of max_tokens and overlap';
+        RETURN;
+    END IF;
+    IF (most ~ '^\d{1,9}$') IS NOT TRUE OR most::int NOT BETWEEN 16 AND 8192 THEN
+        RETURN NEXT format('chunking.max_tokens: %s is not a whole number from 16 to 8192', coalesce(most, 'null'));
+    ELSIF overlap !~ '^\d{1,9}$' OR overlap::int > most::int / 2 THEN
+        RETURN NEXT format('chunking.overlap: %s is not a whole number from 0 to %s, half of max_tokens', overlap, most::int / 2);
+    END IF;
+    IF spec ->> 'target' = 'column' THEN
+        RETURN NEXT 'chunking: chunks are rows of their own, so they need target table';
+    END IF;
 END
 $$;
 

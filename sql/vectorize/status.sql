@@ -14,10 +14,12 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION vectorize.status_rows() RETURNS TABLE (
-    name text, source text, state text, reason text, rows bigint, embedded bigint, empty bigint, pending bigint, leased bigint, quarantined bigint,
-    changes integer, sweeping boolean, tokens bigint, requests bigint, cost_usd numeric, rows_per_second numeric, tokens_per_second numeric,
-    eta_seconds bigint, oldest_pending timestamptz, index_state text, last_error text, last_error_at timestamptz
+-- One row for each row of `job`: generations and splitters.
+CREATE OR REPLACE FUNCTION vectorize.job_progress() RETURNS TABLE (
+    id integer, name text, stage text, standing text, generation integer, state text, reason text, source regclass, declared_source regclass, place text,
+    deployment text, model text, dimensions integer, rows bigint, embedded bigint, empty bigint, pending bigint, leased bigint, quarantined bigint,
+    changes integer, sweeping boolean, tokens bigint, requests bigint, cost_usd numeric, rate numeric, token_rate numeric,
+    oldest_pending timestamptz, index_state text, last_error text, last_error_at timestamptz, switched_at timestamptz
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH recent AS (
@@ -29,7 +31,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ), leases AS (
         SELECT job, sum(items) AS items FROM vectorize.lease WHERE until > clock_timestamp() GROUP BY job
     ), sums AS (
-        SELECT j.*, c.queued + coalesce(r.queued, 0) AS queued, c.embedded + coalesce(r.embedded, 0) AS embedded, c.empty + coalesce(r.empty, 0) AS empty,
+        SELECT j.*, j AS o, c.queued + coalesce(r.queued, 0) AS queued, c.embedded + coalesce(r.embedded, 0) AS embedded, c.empty + coalesce(r.empty, 0) AS empty,
                c.quarantined + coalesce(r.quarantined, 0) AS quarantined, c.tokens + coalesce(r.tokens, 0) AS tokens,
                c.requests + coalesce(r.requests, 0) AS requests, coalesce(l.items, 0) AS leased,
                coalesce(r.written_lately / r.seconds, 0) AS rate, coalesce(r.tokens_lately / r.seconds, 0) AS token_rate
@@ -46,23 +48,59 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                    THEN greatest(1, k.all_rows - k.embedded - k.empty - k.quarantined - k.queued) ELSE 0 END AS todo
         FROM known AS k
     )
-    SELECT k.name, vectorize.table_name(k.source), k.state, k.reason, k.all_rows::bigint, k.embedded::bigint, k.empty::bigint,
-           k.todo::bigint, least(k.queued, k.leased)::bigint, k.quarantined::bigint, k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint,
-           round(k.tokens * d.price_per_million_tokens / 1000000, 6), round(k.rate, 1), round(k.token_rate, 1),
-           CASE WHEN k.rate > 0 THEN ceil((k.todo + least(k.queued, k.leased)) / k.rate)::bigint END,
-           k.oldest_pending, vectorize.index_state(k.id), k.last_error, k.last_error_at
+    SELECT k.id, k.name, k.stage, k.standing, k.generation, k.state, k.reason, k.source, k.declared_source, vectorize.place(k.o), k.deployment, d.model, k.dimensions,
+           k.all_rows::bigint, k.embedded::bigint, k.empty::bigint, k.todo::bigint, least(k.queued, k.leased)::bigint, k.quarantined::bigint,
+           k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint, round(k.tokens * d.price_per_million_tokens / 1000000, 6), k.rate, k.token_rate,
+           k.oldest_pending, vectorize.index_state(k.id), k.last_error, k.last_error_at, k.switched_at
     FROM work AS k JOIN vectorize.deployment AS d ON d.name = k.deployment
+$$;
+
+-- One row a job: rows and vectors are those that searches use (of a chunked job, chunks); what is to be done, and what was
+-- spent, is that of all its generations and of its splitter. A generation that is only kept has nothing to be done.
+CREATE OR REPLACE FUNCTION vectorize.status_rows() RETURNS TABLE (
+    name text, source text, state text, reason text, rows bigint, embedded bigint, empty bigint, pending bigint, leased bigint, quarantined bigint,
+    changes integer, sweeping boolean, tokens bigint, requests bigint, cost_usd numeric, rows_per_second numeric, tokens_per_second numeric,
+    eta_seconds bigint, oldest_pending timestamptz, index_state text, last_error text, last_error_at timestamptz,
+    generation integer, next_generation integer, next_embedded bigint, chunks bigint
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH parts AS MATERIALIZED (
+        SELECT p.*, p.standing <> 'previous' AS live FROM vectorize.job_progress() AS p
+    ), sums AS (
+        SELECT p.name, sum(p.pending) FILTER (WHERE p.live) AS pending, sum(p.leased) FILTER (WHERE p.live) AS leased,
+               sum(p.quarantined) FILTER (WHERE p.live) AS quarantined, sum(p.changes) FILTER (WHERE p.live) AS changes,
+               bool_or(p.sweeping AND p.live) AS sweeping, sum(p.tokens) AS tokens, sum(p.requests) AS requests, sum(p.cost_usd) AS cost_usd,
+               sum(p.rate) FILTER (WHERE p.stage = 'embed') AS rate, sum(p.token_rate) AS token_rate,
+               min(p.oldest_pending) FILTER (WHERE p.live) AS oldest_pending, max(p.last_error_at) AS last_error_at,
+               (array_agg(p.last_error ORDER BY p.last_error_at DESC NULLS LAST))[1] AS last_error,
+               (array_agg(p.state ORDER BY p.state <> 'stopped', p.state = 'active') FILTER (WHERE p.live))[1] AS state,
+               (array_agg(p.reason ORDER BY p.reason IS NULL) FILTER (WHERE p.live))[1] AS reason
+        FROM parts AS p GROUP BY p.name
+    )
+    SELECT c.name, vectorize.table_name(c.declared_source), s.state, s.reason, c.rows, c.embedded, c.empty, s.pending::bigint, s.leased::bigint,
+           s.quarantined::bigint, s.changes::integer, s.sweeping, s.tokens::bigint, s.requests::bigint, s.cost_usd, round(s.rate, 1), round(s.token_rate, 1),
+           CASE WHEN s.rate > 0 THEN ceil((s.pending + s.leased) / s.rate)::bigint END, s.oldest_pending, c.index_state, s.last_error, s.last_error_at,
+           c.generation, n.generation, n.embedded, CASE WHEN c.source <> c.declared_source THEN c.rows END
+    FROM parts AS c JOIN sums AS s ON s.name = c.name
+    LEFT JOIN parts AS n ON n.name = c.name AND n.stage = 'embed' AND n.standing = 'next'
+    WHERE c.stage = 'embed' AND c.standing = 'current'
 $$;
 
 CREATE OR REPLACE VIEW vectorize.status AS SELECT * FROM vectorize.status_rows();
 
--- Rows in quarantine, of all jobs.
+-- One row a generation, the kept ones too.
+CREATE OR REPLACE VIEW vectorize.generations AS
+    SELECT r.name AS job, r.generation, r.standing, r.deployment, r.model, r.dimensions, r.place AS target, r.rows, r.embedded, r.pending, r.leased, r.quarantined,
+           r.index_state, r.switched_at
+    FROM vectorize.job_progress() AS r WHERE r.stage = 'embed';
+
+-- Rows in quarantine, of all jobs; a chunk by its id in the table of chunks.
 CREATE OR REPLACE FUNCTION vectorize.failure_rows() RETURNS TABLE (job text, key jsonb, attempts integer, error text, since timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job;
 BEGIN
-    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state <> 'removed' ORDER BY o.name LOOP
+    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state <> 'removed' AND o.standing <> 'previous' ORDER BY o.name, o.stage LOOP
         RETURN QUERY EXECUTE format('SELECT %L::text, jsonb_build_object(%s), attempts, error, since FROM vectorize_jobs.failure_%s ORDER BY since',
             j.name, (SELECT string_agg(format('%L, k%s', c, ord), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord)), j.id);
     END LOOP;

@@ -3,113 +3,113 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Takes one page. Returns how many keys it queued, and whether more pages follow; `busy` when another session feeds.
-CREATE OR REPLACE FUNCTION vectorize.feed(job_id integer, page integer, OUT queued integer, OUT more boolean, OUT busy boolean)
+-- Takes one page: how many rows it saw and how many keys it queued, and whether more pages follow. With a lease the first `most` of
+-- them are queued under it: in a backfill nobody has to claim them in another statement.
+CREATE OR REPLACE FUNCTION vectorize.feed(
+    job_id integer, page_size integer, most integer DEFAULT 0, new_lease bigint DEFAULT NULL,
+    OUT seen integer, OUT queued integer, OUT versions bigint[], OUT more boolean
+)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    phase text;
 BEGIN
-    queued := 0;
-    busy := false;
-    EXECUTE format('SELECT phase FROM vectorize_jobs.sweep_%s', job_id) INTO phase;
-    more := phase <> 'done';
-    IF NOT more THEN
-        RETURN;
-    END IF;
-    IF NOT pg_try_advisory_xact_lock(vectorize.lock_class(), -job_id) THEN
-        busy := true;
-        RETURN;
-    END IF;
-    -- Locked, so that a restart of the sweep waits for the page, and read again, since it may have come meanwhile.
-    EXECUTE format('SELECT phase FROM vectorize_jobs.sweep_%s FOR UPDATE', job_id) INTO phase;
-    IF phase = 'source' THEN
-        SELECT * INTO queued, more FROM vectorize.feed_source(job_id, page);
-    ELSIF phase = 'receipts' THEN
-        SELECT * INTO queued, more FROM vectorize.feed_receipts(job_id, page);
-    END IF;
+    EXECUTE format('SELECT * FROM vectorize_jobs.feed_%s($1, $2, $3)', job_id) INTO seen, queued, versions, more USING page_size, most, new_lease;
     IF queued > 0 THEN
         INSERT INTO vectorize.delta (job, queued) VALUES (job_id, queued);
     END IF;
 END
 $$;
 
--- A page of the source: rows without a receipt, and, when comparing, rows whose text or vector is not that of their receipt.
--- Rows in quarantine are left there unless their text changed.
-CREATE OR REPLACE FUNCTION vectorize.feed_source(job_id integer, page integer, OUT queued integer, OUT more boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- A page of the source: rows without a receipt, and, when comparing, rows whose text or vector is not that of their receipt;
+-- rows in quarantine are left there unless their text changed. Then a page of the receipts: those whose row is gone are queued,
+-- and the worker that finds no row clears what is left of it.
+CREATE OR REPLACE FUNCTION vectorize.feed_step() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
-    j vectorize.job;
-    n integer;
-    seen integer;
+    sweep record;
+    fingerprint bytea;
 BEGIN
-    SELECT * INTO j FROM vectorize.job WHERE id = job_id;
-    n := cardinality(j.key_columns);
-    EXECUTE replace(format($q$
+    seen := 0;
+    queued := 0;
+    more := NOT EXISTS (SELECT FROM vectorize_jobs.sweep_{job} AS s WHERE s.phase = 'done');
+    IF NOT more THEN
+        RETURN;
+    END IF;
+    -- Locked, so that feeders follow one another, and a restart of the sweep waits. By its place from here on: a long transaction
+    -- elsewhere keeps every version of the row, and a search would read them all.
+    SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s FOR UPDATE;
+    PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the page is walked again
+    IF sweep.phase = 'source' THEN
+        SELECT j.fingerprint INTO fingerprint FROM vectorize.job AS j WHERE j.id = {job};
+        $step$ || vectorize.feed_source_statement() || $step$
+        INTO seen, queued, versions, more;
+    ELSIF sweep.phase = 'receipts' THEN
+        $step$ || vectorize.feed_receipts_statement() || $step$
+        INTO seen, queued, versions, more;
+    END IF;
+END $step$ $$;
+
+CREATE OR REPLACE FUNCTION vectorize.feed_source_statement() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
         WITH page AS MATERIALIZED (
-            SELECT p.*, s.compare, CASE WHEN s.compare THEN sha256($1 || convert_to(p.content, 'UTF8')) END AS digest, row_number() OVER () AS ord
-            FROM vectorize_jobs.sweep_{job} AS s, vectorize_jobs.scan_{job}(%1$s, $2, s.compare) AS p
-        ), found AS (
-            SELECT page.*, r.digest IS NULL AS missing
-            FROM page
-            LEFT JOIN vectorize_jobs.receipt_{job} AS r ON %2$s
-            LEFT JOIN vectorize_jobs.failure_{job} AS f ON %3$s
-            WHERE CASE WHEN f.k1 IS NOT NULL THEN page.compare AND f.digest IS DISTINCT FROM page.digest
-                       WHEN r.k1 IS NULL THEN true
-                       ELSE page.compare AND (r.digest <> page.digest OR r.embedded <> page.stored) END
+            SELECT p.*, CASE WHEN sweep.compare THEN sha256(fingerprint || convert_to(p.content, 'UTF8')) END AS digest, row_number() OVER () AS ord
+            FROM vectorize_jobs.scan_{job}({sweep.k}, page_size, sweep.compare) AS p
+        ), found AS MATERIALIZED (
+            SELECT b.*, r.digest IS NULL AS missing, row_number() OVER (ORDER BY b.ord) AS place
+            FROM page AS b
+            LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
+            LEFT JOIN LATERAL (SELECT true AS there, f.digest FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
+            WHERE CASE WHEN f.there THEN sweep.compare AND f.digest IS DISTINCT FROM b.digest
+                       WHEN r.digest IS NULL THEN true
+                       ELSE sweep.compare AND (r.digest <> b.digest OR r.embedded <> b.stored) END
         ), queued AS (
-            INSERT INTO vectorize_jobs.item_{job} (%4$s, version) SELECT %4$s, nextval('vectorize.version') FROM found ORDER BY ord
-            ON CONFLICT (%4$s) DO NOTHING RETURNING 1
+            INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
+            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
+                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
+            FROM found ORDER BY place
+            ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), counts AS (
             SELECT (SELECT count(*) FROM page) AS seen, (SELECT count(*) FROM queued) AS queued,
                    (SELECT count(*) FROM found WHERE missing) AS missing, (SELECT count(*) FROM found WHERE NOT missing) AS stale
         ), moved AS (
             UPDATE vectorize_jobs.sweep_{job} AS s
-            SET missing = s.missing + c.missing, stale = s.stale + c.stale, %5$s,
-                phase = CASE WHEN c.seen = $2 THEN 'source' WHEN s.compare THEN 'receipts' ELSE 'done' END
-            FROM counts AS c LEFT JOIN page ON page.ord = $2
+            SET missing = s.missing + c.missing, stale = s.stale + c.stale, {set s.k},
+                phase = CASE WHEN c.seen = page_size THEN 'source' WHEN s.compare THEN 'receipts' ELSE 'done' END
+            FROM counts AS c LEFT JOIN page ON page.ord = page_size
+            WHERE s.ctid = sweep.place RETURNING s.phase
         )
-        SELECT seen, queued FROM counts
-    $q$, vectorize.key_list(n, 's.k%s'), vectorize.key_match(j, 'r.k{n}', 'page.k{n}'), vectorize.key_match(j, 'f.k{n}', 'page.k{n}'),
-        vectorize.key_list(n, 'k%s'), vectorize.key_list(n, 'k%s = page.k%s')), '{job}', job_id::text)
-    INTO seen, queued USING j.fingerprint, page;
-    more := seen = page OR (SELECT vectorize.sweeping(job_id));
-END
-$$;
+        SELECT c.seen, c.queued, (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease), (SELECT m.phase <> 'done' FROM moved AS m)
+        FROM counts AS c
+$step$ $$;
 
--- A page of the receipts: those whose row is gone are queued, and the worker that finds no row clears what is left of it.
-CREATE OR REPLACE FUNCTION vectorize.feed_receipts(job_id integer, page integer, OUT queued integer, OUT more boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    n integer := (SELECT cardinality(key_columns) FROM vectorize.job WHERE id = job_id);
-    seen integer;
-BEGIN
-    EXECUTE replace(format($q$
+CREATE OR REPLACE FUNCTION vectorize.feed_receipts_statement() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
         WITH page AS MATERIALIZED (
-            SELECT %1$s, row_number() OVER (ORDER BY %1$s) AS ord
-            FROM (SELECT %2$s FROM vectorize_jobs.sweep_{job} AS s, vectorize_jobs.receipt_{job} AS r
-                  WHERE s.k1 IS NULL OR (%2$s) > (%3$s) ORDER BY %2$s LIMIT $1) AS p
+            SELECT {p.k}, row_number() OVER (ORDER BY {p.k}) AS ord
+            FROM (
+                -- In two, so that each finds its place in the index.
+                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE sweep.k1 IS NULL ORDER BY {r.k} LIMIT page_size)
+                UNION ALL
+                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE ({r.k}) > ({sweep.k}) ORDER BY {r.k} LIMIT page_size)) AS p ({k})
         ), keys AS (
-            SELECT %4$s FROM page
+            SELECT {arrays} FROM page
         ), gone AS (
-            SELECT page.* FROM page
-            WHERE NOT EXISTS (SELECT FROM keys, vectorize_jobs.read_{job}(%5$s) AS t WHERE t.ord = page.ord)
+            SELECT page.*, row_number() OVER (ORDER BY page.ord) AS place FROM page
+            WHERE NOT EXISTS (SELECT FROM keys, vectorize_jobs.read_{job}({keys}) AS t WHERE t.ord = page.ord)
         ), queued AS (
-            INSERT INTO vectorize_jobs.item_{job} (%1$s, version) SELECT %1$s, nextval('vectorize.version') FROM gone ORDER BY ord
-            ON CONFLICT (%1$s) DO NOTHING RETURNING 1
+            INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
+            SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
+                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
+            FROM gone ORDER BY place
+            ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), moved AS (
             UPDATE vectorize_jobs.sweep_{job} AS s
-            SET orphaned = s.orphaned + (SELECT count(*) FROM gone), %6$s,
-                phase = CASE WHEN (SELECT count(*) FROM page) = $1 THEN 'receipts' ELSE 'done' END
-            FROM (SELECT 1) AS one LEFT JOIN page ON page.ord = $1
+            SET orphaned = s.orphaned + (SELECT count(*) FROM gone), {set s.k},
+                phase = CASE WHEN (SELECT count(*) FROM page) = page_size THEN 'receipts' ELSE 'done' END
+            FROM (SELECT 1) AS one LEFT JOIN page ON page.ord = page_size
+            WHERE s.ctid = sweep.place RETURNING s.phase
         )
-        SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM queued)
-    $q$, vectorize.key_list(n, 'k%s'), vectorize.key_list(n, 'r.k%s'), vectorize.key_list(n, 's.k%s'),
-        vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s'), vectorize.key_list(n, 'keys.a%s'), vectorize.key_list(n, 'k%s = page.k%s')),
-        '{job}', job_id::text)
-    INTO seen, queued USING page;
-    more := seen = page;
-END
-$$;
+        SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM queued),
+               (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease), (SELECT m.phase <> 'done' FROM moved AS m)
+$step$ $$;
 
 CREATE OR REPLACE FUNCTION vectorize.sweeping(job_id integer) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

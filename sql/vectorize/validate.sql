@@ -6,7 +6,7 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.problems(spec jsonb) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    full_spec jsonb := vectorize.spec_defaults() || jsonb_strip_nulls(spec);
+    full_spec jsonb := vectorize.full_spec(spec);
     source oid;
     found text[] := ARRAY(SELECT vectorize.spec_mistakes(spec));
 BEGIN
@@ -30,7 +30,7 @@ BEGIN
     IF cardinality(found) > 0 THEN
         RETURN;  -- the rest reads fields that are known to be wrong
     END IF;
-    RETURN QUERY SELECT * FROM vectorize.key_problems(source, ARRAY(SELECT jsonb_array_elements_text(full_spec -> 'key')));
+    RETURN QUERY SELECT * FROM vectorize.key_problems(source, ARRAY(SELECT jsonb_array_elements_text(full_spec -> 'key')), full_spec -> 'chunking' <> 'null');
     RETURN QUERY SELECT * FROM vectorize.template_problems(source, full_spec);
     RETURN QUERY SELECT * FROM vectorize.target_problems(source, full_spec);
     RETURN QUERY SELECT * FROM vectorize.change_problems(source, full_spec);
@@ -93,7 +93,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION vectorize.key_problems(source oid, wanted text[]) RETURNS SETOF text
+CREATE OR REPLACE FUNCTION vectorize.key_problems(source oid, wanted text[], chunked boolean) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key text[] := vectorize.source_key(source, wanted);
@@ -116,6 +116,7 @@ BEGIN
         RETURN NEXT CASE WHEN bad.typtype = 'c' THEN format('key: column %s is of the composite type %s', bad.attname, bad.type)
             ELSE format('key: the type %s of column %s is out of reach: GRANT USAGE ON SCHEMA %I TO vectorize_owner', bad.type, bad.attname, bad.nspname) END;
     END LOOP;
+    RETURN QUERY SELECT format('key: a column named %s is in the way of the chunks'' own', c) FROM unnest(key) AS c WHERE chunked AND c IN ('chunk_id', 'chunk', 'content');
 END
 $$;
 

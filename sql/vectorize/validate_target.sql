@@ -24,36 +24,40 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.target_problems(source_table oid, spec jsonb) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    chunked boolean := spec -> 'chunking' <> 'null';
     wanted text := format('%s(%s)', spec ->> 'type', spec ->> 'dimensions');
     source_name text := vectorize.table_name(source_table);
-    partitioned boolean := (SELECT relkind = 'p' FROM pg_class WHERE oid = source_table);
+    column_name text := vectorize.target_column(spec, source_table);
+    side_table oid;
     there pg_attribute;
-    side_table text := vectorize.target_table_name(source_table, spec ->> 'column');
 BEGIN
     RETURN QUERY SELECT * FROM vectorize.index_problems(spec);
     IF spec ->> 'target' = 'column' THEN
         SELECT * INTO there FROM pg_attribute AS a
-        WHERE a.attrelid = source_table AND a.attname = spec ->> 'column' AND a.attnum > 0 AND NOT a.attisdropped;
+        WHERE a.attrelid = source_table AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
         IF FOUND AND (there.attgenerated <> '' OR regexp_replace(format_type(there.atttypid, there.atttypmod), '^.*\.', '') <> wanted) THEN
-            RETURN NEXT format('column: %s.%s is there with type %s, and the job needs %s', source_name, spec ->> 'column',
+            RETURN NEXT format('column: %s.%s is there with type %s, and the job needs %s', source_name, column_name,
                 format_type(there.atttypid, there.atttypmod), wanted);
         END IF;
-        IF partitioned AND spec ->> 'index' <> 'none' THEN
-            RETURN NEXT format('index: %s is partitioned, and no index is built concurrently on a partitioned table: use target table, or no index', source_name);
-        END IF;
-    ELSIF NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = vectorize.side_table(source_table, spec ->> 'column'))
-        AND vectorize.side_table(source_table, spec ->> 'column') IS NOT NULL
-    THEN
-        RETURN NEXT format('column: the table %s for the vectors is there already and belongs to no job of this name; choose another column', side_table);
+        RETURN QUERY
+            SELECT format('column: job %s writes to %s.%s already', j.name, source_name, j.target_column)
+            FROM vectorize.job AS j
+            WHERE j.source = source_table AND j.target_column = column_name AND j.target = 'column' AND j.name <> spec ->> 'name' AND j.state <> 'removed';
+        RETURN;
     END IF;
-    IF spec ->> 'target' = 'table' AND NOT (SELECT has_schema_privilege(relowner, relnamespace, 'CREATE') FROM pg_class WHERE oid = source_table) THEN
+    IF chunked THEN
+        column_name := coalesce((SELECT j.target_column FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.stage = 'split'),
+                                vectorize.free_column(spec, false));
+    END IF;
+    side_table := vectorize.side_table(source_table, column_name);
+    IF side_table IS NOT NULL AND NOT EXISTS (
+        SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = side_table AND j.stage = CASE WHEN chunked THEN 'split' ELSE 'embed' END)
+    THEN
+        RETURN NEXT format('column: the table %s for the vectors is there already and belongs to no job of this name; choose another column', vectorize.table_name(side_table));
+    END IF;
+    IF NOT (SELECT has_schema_privilege(relowner, relnamespace, 'CREATE') FROM pg_class WHERE oid = source_table) THEN
         RETURN NEXT format('target: the owner of %s may not create a table beside it: GRANT CREATE ON its schema, or use target column', source_name);
     END IF;
-    RETURN QUERY
-        SELECT format('column: job %s writes to %s.%s already', j.name, source_name, j.target_column)
-        FROM vectorize.job AS j
-        WHERE j.source = source_table AND j.target_column = spec ->> 'column' AND j.target = spec ->> 'target' AND j.name <> spec ->> 'name'
-          AND j.state <> 'removed';
 END
 $$;
 
@@ -71,7 +75,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE c.oid = source AND vectorize.table_name(t.oid) = vectorize.target_table_name(source, column_name)
 $$;
 
--- What a job that is there may not become in place, because its vectors would mix or its queue would not fit.
+-- What a job that is there may not become: another model or place is another generation, another table or key another job.
 CREATE OR REPLACE FUNCTION vectorize.change_problems(source oid, spec jsonb) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -79,20 +83,14 @@ DECLARE
     key text[] := vectorize.source_key(source, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')));
     changed record;
 BEGIN
-    SELECT * INTO j FROM vectorize.job WHERE name = spec ->> 'name';
-    IF NOT FOUND OR j.state = 'removed' THEN
-        RETURN;
-    END IF;
+    SELECT o.* INTO j FROM vectorize.job AS o JOIN pg_class AS c ON c.oid = o.source
+    WHERE o.name = spec ->> 'name' AND o.source = o.declared_source AND o.state <> 'removed' ORDER BY o.id DESC LIMIT 1;
     FOR changed IN
         SELECT * FROM (VALUES
             ('table', vectorize.table_name(j.source), vectorize.table_name(source)),
             ('key', array_to_string(j.key_columns, ', '), array_to_string(key, ', ')),
-            ('key', array_to_string(j.key_types, ', '), array_to_string(vectorize.key_types(source, key), ', ')),
-            ('target', j.target, spec ->> 'target'), ('column', j.target_column, spec ->> 'column'),
-            ('type', j.type, spec ->> 'type'), ('dimensions', j.dimensions::text, spec ->> 'dimensions'),
-            ('deployment', (SELECT model FROM vectorize.deployment WHERE name = j.deployment),
-                           (SELECT model FROM vectorize.deployment WHERE name = spec ->> 'deployment'))
-        ) AS v (field, old, new) WHERE old IS DISTINCT FROM new
+            ('key', array_to_string(j.key_types, ', '), array_to_string(vectorize.key_types(source, key), ', '))
+        ) AS v (field, old, new) WHERE j.id IS NOT NULL AND old IS DISTINCT FROM new
     LOOP
         RETURN NEXT format('%s: job %s has %s and cannot become %s in place; remove the job (CALL vectorize.remove) or define one of another name',
             changed.field, j.name, changed.old, changed.new);

@@ -7,22 +7,24 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE PROCEDURE vectorize.verify(job text, INOUT report jsonb DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
-    j vectorize.job := vectorize.job_named(verify.job);
+    j vectorize.job;
+    one jsonb;
     fed record;
 BEGIN
-    PERFORM vectorize.restart_sweep(j.id);
-    COMMIT;
-    LOOP
-        SELECT * INTO fed FROM vectorize.feed(j.id, 2000);
+    report := '{"missing": 0, "stale": 0, "orphaned": 0}';
+    FOREACH j IN ARRAY ARRAY(SELECT r FROM vectorize.job_rows(verify.job) AS r WHERE r.standing <> 'previous') LOOP
+        PERFORM vectorize.ensure_steps(j.id);
+        PERFORM vectorize.restart_sweep(j.id);
         COMMIT;
-        EXIT WHEN NOT fed.more;
-        IF fed.busy THEN
-            PERFORM pg_catalog.pg_sleep(0.02);
+        LOOP
+            SELECT * INTO fed FROM vectorize.feed(j.id, 2000);
             COMMIT;
-        END IF;
+            EXIT WHEN NOT fed.more;
+        END LOOP;
+        one := vectorize.sweep_report(j.id);
+        report := (SELECT pg_catalog.jsonb_object_agg(r.key, r.value::bigint + (one ->> r.key)::bigint) FROM pg_catalog.jsonb_each_text(report) AS r);
     END LOOP;
-    report := vectorize.sweep_report(j.id);
-    RAISE NOTICE 'job %: % missing, % stale, % orphaned', j.name, report ->> 'missing', report ->> 'stale', report ->> 'orphaned';
+    RAISE NOTICE 'job %: % missing, % stale, % orphaned', verify.job, report ->> 'missing', report ->> 'stale', report ->> 'orphaned';
 END
 $$;
 

@@ -1,75 +1,84 @@
--- One claimed batch: render, skip, call, settle; and what becomes of it when the call fails.
+-- One claimed batch: render, skip, pace, call, settle; and what becomes of it when the call fails.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 CREATE OR REPLACE PROCEDURE vectorize.work_batch(INOUT s vectorize.session, j vectorize.job, d vectorize.deployment, lease bigint, versions bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
-    batch vectorize.rendered[] := ARRAY(SELECT p FROM vectorize.prepare(j.id, versions) AS p);
-    digests bytea[];
-    texts text[];
-    tokens integer[];
+    batch vectorize.batch := vectorize.prepare(j, d, versions);
     todo integer[] := '{}';  -- ranges of inputs still to be sent, as a stack of their ends
     low integer;
     high integer;
-    reply record;
+    wait float8;
+    reply vectorize.reply;
     kind text;
-    results vectorize.result[];
+    results vectorize.result[] := ARRAY(SELECT r FROM pg_catalog.unnest(batch.results) AS r WHERE r.outcome <> 'embed');
+    settled integer := 0;
+    leased_at timestamptz := pg_catalog.clock_timestamp();
 BEGIN
-    COMMIT;
-    results := ARRAY(
-        SELECT ROW(b.version, b.outcome, b.digest, NULL, CASE WHEN b.outcome = 'failed' THEN 'its workers died five times' END)::vectorize.result
-        FROM pg_catalog.unnest(batch) AS b WHERE b.outcome <> 'embed');
-    CALL vectorize.settle_results(s, lease, results);
-    -- Equal texts are one input.
-    SELECT pg_catalog.array_agg(i.digest), pg_catalog.array_agg(i.content), pg_catalog.array_agg(vectorize.tokens(i.content, d.bytes_per_token)) INTO digests, texts, tokens
-    FROM (SELECT DISTINCT ON (b.digest) b.digest, b.content FROM pg_catalog.unnest(batch) AS b WHERE b.outcome = 'embed') AS i;
-    IF texts IS NOT NULL THEN
-        todo := ARRAY[1, pg_catalog.cardinality(texts)];
+    IF pg_catalog.cardinality(results) > 0 THEN
+        COMMIT;
+        CALL vectorize.settle_results(s, settled, j, lease, results, NULL);
+        COMMIT;
+    END IF;
+    IF batch.texts IS NOT NULL THEN
+        todo := ARRAY[1, pg_catalog.cardinality(batch.texts)];
+        s.row_tokens := (SELECT pg_catalog.avg(c) / 4 FROM pg_catalog.unnest(batch.characters) AS c) * 0.2 + coalesce(s.row_tokens, 100) * 0.8;
     END IF;
     WHILE pg_catalog.cardinality(todo) > 0 AND pg_catalog.clock_timestamp() < s.deadline LOOP
         high := todo[pg_catalog.cardinality(todo)];
         low := todo[pg_catalog.cardinality(todo) - 1];
         todo := pg_catalog.trim_array(todo, 2);
-        IF low < high AND vectorize.too_large(tokens[low:high]) THEN
+        IF low < high AND vectorize.too_large(d, batch.tokens[low:high], batch.characters[low:high]) THEN
             todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
             CONTINUE;
         END IF;
-        PERFORM vectorize.extend(lease, pg_catalog.cardinality(versions), vectorize.lease_seconds());
+        IF leased_at < pg_catalog.clock_timestamp() - interval '60 seconds' THEN
+            PERFORM vectorize.extend(lease, pg_catalog.cardinality(versions) - settled, vectorize.lease_seconds());
+            leased_at := pg_catalog.clock_timestamp();
+        END IF;
+        wait := vectorize.reserve(d.name, batch.characters[low:high], least(10, extract(epoch FROM s.deadline - pg_catalog.clock_timestamp())));
         COMMIT;
-        SELECT * INTO reply FROM vectorize.embed(d.name, texts[low:high], CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END, j.dimensions);
+        EXIT WHEN wait IS NULL;
+        WHILE wait > 0 LOOP
+            -- A second at a time and a commit between, since sleeping holds a snapshot.
+            PERFORM pg_catalog.pg_sleep(least(1, wait));
+            COMMIT;
+            wait := wait - 1;
+        END LOOP;
+        reply := vectorize.embed(d.name, batch.texts[low:high], CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END, j.dimensions);
         COMMIT;
         s.requests := s.requests + 1;
-        kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(tokens[low:high]) AS t));
-        COMMIT;
-        IF kind = 'done' THEN
+        kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(batch.tokens[low:high]) AS t));
+        IF kind = 'done' OR kind = 'input' AND low = high THEN
             results := ARRAY(
-                SELECT ROW(b.version, 'embed', b.digest, e.vector, NULL)::vectorize.result
-                FROM pg_catalog.unnest(digests[low:high]) WITH ORDINALITY AS i (digest, ord)
-                JOIN pg_catalog.unnest(reply.embeddings) AS e ON e.input = i.ord
-                JOIN pg_catalog.unnest(batch) AS b ON b.digest = i.digest AND b.outcome = 'embed');
-            CALL vectorize.settle_results(s, lease, results);
-        ELSIF kind = 'input' AND low < high THEN
-            todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
+                SELECT ROW(r.version, CASE kind WHEN 'done' THEN 'embed' ELSE 'failed' END, r.digest, NULL, reply.message, r.input - low + 1, NULL)::vectorize.result
+                FROM pg_catalog.unnest(batch.results) AS r WHERE r.input BETWEEN low AND high);
+            CALL vectorize.settle_results(s, settled, j, lease, results, reply.embeddings);
+            CONTINUE WHEN pg_catalog.cardinality(todo) = 0;  -- committed with the end of the batch
         ELSIF kind = 'input' THEN
-            results := ARRAY(
-                SELECT ROW(b.version, 'failed', b.digest, NULL, reply.message)::vectorize.result
-                FROM pg_catalog.unnest(batch) AS b WHERE b.digest = digests[low] AND b.outcome = 'embed');
-            CALL vectorize.settle_results(s, lease, results);
+            todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];
         ELSE
-            EXIT;
+            todo := '{}';
         END IF;
+        COMMIT;
     END LOOP;
-    PERFORM vectorize.finish_batch(s, lease, versions);
+    IF settled < pg_catalog.cardinality(versions) THEN
+        s.after_item := 0;
+    END IF;
+    PERFORM vectorize.finish_batch(s, lease, versions, settled);
     COMMIT;
 END
 $$;
 
--- Limits of one request: 300,000 tokens (OpenAI's embeddings reference). An input that may be over the model's own 8,192 goes
--- alone, so that its refusal costs one call and not a search for it; that estimates are not exact is left to the 400.
-CREATE OR REPLACE FUNCTION vectorize.too_large(tokens integer[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT sum(t) > 240000 OR max(t) > 8192 FROM unnest(tokens) AS t
+-- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search
+-- for it; that estimates are not exact is left to the 400.
+CREATE OR REPLACE FUNCTION vectorize.too_large(d vectorize.deployment, tokens integer[], characters integer[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT sum(t) > 240000 OR max(t) > 8192 FROM unnest(tokens) AS t)
+        OR (SELECT sum(c) / 4 > 1.5 * vectorize.request_tokens(d) FROM unnest(characters) AS c);
+END
 $$;
 
 -- What a call's outcome means for the deployment and the job: 'done', 'input' (split), 'later' or 'stop'.
@@ -81,7 +90,9 @@ DECLARE
 BEGIN
     INSERT INTO vectorize.delta (job, tokens, requests) VALUES (j.id, CASE WHEN state IS NULL THEN sent_tokens ELSE 0 END, 1);
     IF state IS NULL THEN
-        PERFORM vectorize.call_succeeded(d.name);
+        IF d.first_success_at IS NULL OR d.failures_in_a_row > 0 OR d.refused_since IS NOT NULL THEN
+            PERFORM vectorize.call_succeeded(d.name);
+        END IF;
         RETURN 'done';
     END IF;
     kind := CASE state WHEN 'dimensions' THEN 'here' WHEN 'count' THEN 'later' ELSE vectorize.classify(state, message) END;
@@ -97,7 +108,7 @@ BEGIN
         kind := CASE WHEN failures >= 9 THEN 'here' ELSE 'later' END;
     END IF;
     IF kind = 'later' THEN
-        PERFORM vectorize.back_off(d.name, vectorize.retry_after(message));
+        PERFORM vectorize.back_off(d.name, vectorize.is_throttled(message), vectorize.retry_after(message));
         PERFORM vectorize.note_error(j.id, message);
         RETURN 'later';
     END IF;
@@ -110,12 +121,15 @@ END
 $$;
 
 -- Gives back what is left of a batch, without charging an attempt, and ends its lease unless rows of it are in hand.
-CREATE OR REPLACE FUNCTION vectorize.finish_batch(s vectorize.session, lease_id bigint, versions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION vectorize.finish_batch(s vectorize.session, lease_id bigint, versions bigint[], settled integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    held bigint[] := ARRAY(SELECT r.version FROM unnest(s.hand) AS r);
+    held bigint[];
 BEGIN
-    PERFORM vectorize.give_back(s.job, lease_id, ARRAY(SELECT unnest(versions) EXCEPT SELECT unnest(held)), true);
+    IF settled < cardinality(versions) THEN
+        held := ARRAY(SELECT r.version FROM unnest(s.hand) AS r);
+        PERFORM vectorize.give_back(s.job, lease_id, ARRAY(SELECT unnest(versions) EXCEPT SELECT unnest(held)), true);
+    END IF;
     IF lease_id = ANY (s.hand_leases) THEN
         PERFORM vectorize.extend(lease_id, cardinality(held), vectorize.lease_seconds());
     ELSE

@@ -1,4 +1,4 @@
--- One round of a worker on one job: look around, fold, claim or feed, and work on the batch.
+-- One round of a worker on one job: look around, take a batch, and work on it.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
@@ -7,13 +7,14 @@ LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
     d vectorize.deployment;
-    folded integer;
+    wait float8;
     lease bigint;
     versions bigint[];
-    fed record;
+    more boolean;
+    whole boolean;
 BEGIN
     s.idle := true;
-    IF s.checked_at IS NULL OR s.checked_at < pg_catalog.clock_timestamp() - interval '5 seconds' THEN
+    IF s.checked_at IS NULL OR pg_catalog.clock_timestamp() NOT BETWEEN s.checked_at AND s.checked_at + interval '5 seconds' THEN
         PERFORM vectorize.look_around(s);
         COMMIT;
         s.checked_at := pg_catalog.clock_timestamp();
@@ -25,36 +26,33 @@ BEGIN
         RETURN;
     END IF;
     IF pg_catalog.cardinality(s.hand) > 0 THEN
-        CALL vectorize.settle_hand(s);
+        CALL vectorize.settle_hand(s, j);
     END IF;
-    SELECT f.folded, greatest(f.last_id, s.after_change) INTO folded, s.after_change FROM vectorize.fold(s.job, s.after_change, 1000) AS f;
-    COMMIT;
-    SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    IF d.not_before > pg_catalog.clock_timestamp() THEN
-        -- A second at a time and a commit between, since sleeping holds a snapshot.
-        s.idle := d.not_before > s.deadline AND folded = 0;
-        PERFORM pg_catalog.pg_sleep(least(1, extract(epoch FROM least(d.not_before, s.deadline) - pg_catalog.clock_timestamp())));
-        COMMIT;
+    IF j.standing = 'previous' THEN
+        CALL vectorize.only_fold(s);
         RETURN;
     END IF;
-    SELECT c.lease_id, c.versions INTO lease, versions FROM vectorize.claim(s.job, s.worker, s.after_item, j.batch_size, vectorize.lease_seconds()) AS c;
+    SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
+    wait := CASE j.stage WHEN 'embed' THEN vectorize.wait_seconds(d) ELSE 0 END;
+    IF wait > 1 THEN
+        -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
+        CALL vectorize.wait_for_turn(s, wait);
+        RETURN;
+    END IF;
+    whole := s.after_change = 0 AND s.after_item = 0;
+    CALL vectorize.take(s, vectorize.batch_rows(j, d, s.row_tokens), lease, versions, more);
     COMMIT;
     IF versions IS NOT NULL THEN
         s.idle := false;
-        s.after_item := versions[1] - 1;
-        CALL vectorize.work_batch(s, j, d, lease, versions);
+        IF j.stage = 'split' THEN
+            CALL vectorize.split_batch(s, j, d, lease, versions);
+        ELSE
+            CALL vectorize.work_batch(s, j, d, lease, versions);
+        END IF;
         RETURN;
     END IF;
-    SELECT * INTO fed FROM vectorize.feed(s.job, greatest(1000, 5 * j.batch_size));
-    COMMIT;
-    IF fed.busy THEN
-        PERFORM pg_catalog.pg_sleep(0.01);
-        COMMIT;
-    END IF;
-    s.idle := NOT fed.more AND fed.queued = 0 AND folded = 0 AND s.after_change = 0 AND s.after_item = 0 AND pg_catalog.cardinality(s.hand) = 0;
-    IF folded = 0 THEN
-        s.after_change := 0;
-    END IF;
+    s.idle := whole AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
+    s.after_change := 0;
     s.after_item := 0;
     IF pg_catalog.cardinality(s.hand) > 0 THEN
         PERFORM pg_catalog.pg_sleep(0.1);
@@ -63,11 +61,33 @@ BEGIN
 END
 $$;
 
--- Longer than a wait for the quota, the call's own time limit and a minute; a dead worker's leases end sooner (reap).
-CREATE OR REPLACE FUNCTION vectorize.lease_seconds() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 240 $$;
+-- A generation that is only kept: its changes are noted once a key, and nothing is spent on it.
+CREATE OR REPLACE PROCEDURE vectorize.only_fold(INOUT s vectorize.session)
+LANGUAGE plpgsql AS $$
+BEGIN
+    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, 1000, NULL) AS f WHERE f.folded > 0), 0);
+    s.idle := s.after_change = 0;
+    COMMIT;
+END
+$$;
 
--- What every worker sees to now and then: the source, the dead, the counters, its own leases.
+-- Changes go on being queued while nobody may call. A second at a time, and not all workers at once.
+CREATE OR REPLACE PROCEDURE vectorize.wait_for_turn(INOUT s vectorize.session, wait float8)
+LANGUAGE plpgsql AS $$
+DECLARE
+    left_seconds float8 := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
+    folded record;
+BEGIN
+    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, 1000, NULL);
+    COMMIT;
+    s.after_change := greatest(s.after_change, folded.last_id);
+    s.idle := wait > left_seconds AND folded.folded = 0;
+    PERFORM pg_catalog.pg_sleep(greatest(0.01, least(1, left_seconds, wait - 1 + pg_catalog.random() / 2)));
+    COMMIT;
+END
+$$;
+
+-- What every worker sees to now and then: the source, the job's own functions, the dead, the counters, its own leases.
 CREATE OR REPLACE FUNCTION vectorize.look_around(s vectorize.session) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -76,7 +96,10 @@ DECLARE
 BEGIN
     IF why IS NOT NULL THEN
         PERFORM vectorize.stop(s.job, why);
+        RETURN;
     END IF;
+    PERFORM vectorize.switch_if_ready(s.job);
+    PERFORM vectorize.ensure_steps(s.job);
     PERFORM vectorize.reap(s.job, s.worker);
     PERFORM vectorize.fold_counters();
     FOREACH held IN ARRAY s.hand_leases LOOP

@@ -12,7 +12,7 @@ from database.errors import DatabaseError
 from database.vectorization import Deployment, JobSpec, backfill, define, estimate, read, remove, status
 from tests.postgres.vector_server import Connection, VectorDatabase, VectorServer, fails, in_threads
 
-EMBEDDING = Deployment("embedding", "text-embedding-3-small", 1536, 350_000, 2_100, 0.02)
+EMBEDDING = Deployment("embedding", "text-embedding-3-small", 1536, 350_000_000, 2_100_000, 0.02)
 DOCS = JobSpec(
     name="docs",
     table="public.docs",

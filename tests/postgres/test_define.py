@@ -196,10 +196,10 @@ def test_a_new_template_embeds_every_row_again(db: VectorDatabase) -> None:
     assert db.wrong(text="(id || ': ' || body)") == []
 
 
-def test_a_job_does_not_change_its_model_or_place_under_its_vectors(db: VectorDatabase) -> None:
+def test_a_job_does_not_change_its_table_or_the_model_under_its_vectors(db: VectorDatabase) -> None:
     db.make_docs(3)
-    assert any("cannot become 4 in place" in line for line in problems(db, dimensions=4))
-    assert "cannot become table in place" in problems(db, target="table")[0]
+    db.execute("CREATE TABLE others (id bigint PRIMARY KEY, body text)")
+    assert "cannot become public.others in place" in problems(db, table="public.others")[0]
     with pytest.raises(psycopg.errors.ObjectInUse, match="serves job docs"):
         db.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-large', 3072, 1, 1, 0)")
 

@@ -98,7 +98,9 @@ class VectorDatabase:
         self.conn = self.connect()
         self.notices: list[str] = []
         self.conn.add_notice_handler(lambda diagnostic: self.notices.append(diagnostic.message_primary or ""))
-        self.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 350000, 2100, 0.02)")
+        self.execute(
+            "SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 350000000, 2100000, 0.02)"
+        )
 
     def close(self) -> None:
         self.conn.close()

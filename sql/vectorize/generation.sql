@@ -1,0 +1,96 @@
+-- Change of model: a generation is filled beside the one that searches use, then one short transaction switches.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- Whether every row that was there is done: nothing is queued from before the end of the sweep, and nothing that was changed since
+-- waits for long. The queue of a busy table is never empty.
+CREATE OR REPLACE FUNCTION vectorize.caught_up(job_id integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    swept timestamptz;
+    waiting boolean;
+BEGIN
+    IF vectorize.sweeping(job_id) THEN
+        RETURN false;
+    END IF;
+    UPDATE vectorize.job SET swept_at = clock_timestamp() WHERE id = job_id AND swept_at IS NULL;
+    SELECT swept_at INTO swept FROM vectorize.job WHERE id = job_id;
+    EXECUTE format('SELECT EXISTS (SELECT FROM vectorize_jobs.item_%s WHERE queued_at <= greatest($1, clock_timestamp() - interval ''10 seconds''))', job_id)
+    INTO waiting USING swept;
+    RETURN NOT waiting;
+END
+$$;
+
+-- Makes a generation current if it is complete: embedded, its index ready, and the chunks that it reads cut. Workers ask now and
+-- then. A search reads one row of `job`, so it sees the one generation or the other, whole.
+CREATE OR REPLACE FUNCTION vectorize.switch_if_ready(job_id integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job;
+BEGIN
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id AND standing = 'next' AND state = 'active' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR NOT vectorize.caught_up(j.id) OR vectorize.index_state(j.id) NOT IN ('none', 'ready')
+        OR EXISTS (SELECT FROM vectorize.job AS o WHERE o.target_table = j.source AND o.stage = 'split' AND NOT vectorize.caught_up(o.id))
+    THEN
+        RETURN false;
+    END IF;
+    UPDATE vectorize.job SET standing = 'previous', switched_at = clock_timestamp() WHERE name = j.name AND stage = 'embed' AND standing = 'current';
+    UPDATE vectorize.job SET standing = 'current', switched_at = clock_timestamp() WHERE id = j.id;
+    RETURN true;
+END
+$$;
+
+-- The same by the job's name; returns the number of the generation that became current, or NULL.
+CREATE OR REPLACE FUNCTION vectorize.switch(job text) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j.generation FROM vectorize.job_rows(job) AS j WHERE j.standing = 'next' AND vectorize.switch_if_ready(j.id)
+$$;
+
+-- Goes back to the generation before, at once; its vectors are those of the rows that did not change since, and workers embed
+-- the others. A definition that still asks for the newer one takes it up again at the next `define`.
+CREATE OR REPLACE PROCEDURE vectorize.rollback(job text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_current vectorize.job := vectorize.job_named(rollback.job);
+    before vectorize.job;
+BEGIN
+    SELECT * INTO before FROM vectorize.job AS o
+    WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing = 'previous' AND o.switched_at IS NOT NULL
+    ORDER BY o.switched_at DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job %: no earlier generation is kept', now_current.name USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SELECT * FROM vectorize.generations shows what there is.';
+    END IF;
+    UPDATE vectorize.job AS o SET standing = 'previous', switched_at = clock_timestamp()
+    WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing IN ('current', 'next');
+    UPDATE vectorize.job AS o SET standing = 'current', switched_at = clock_timestamp() WHERE o.id = before.id;
+    RAISE NOTICE 'job %: generation % is current again, and % is kept', now_current.name, before.generation, now_current.generation;
+END
+$$;
+
+-- Drops a generation that searches do not use, with its vectors.
+CREATE OR REPLACE PROCEDURE vectorize.discard(job text, generation integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+    j vectorize.job;
+BEGIN
+    SELECT * INTO j FROM vectorize.job_rows(discard.job) AS o WHERE o.stage = 'embed' AND o.generation = discard.generation;
+    IF NOT FOUND OR j.standing = 'current' THEN
+        RAISE EXCEPTION 'job %: generation % %', discard.job, discard.generation, CASE WHEN j.id IS NULL THEN 'is not there' ELSE 'is the one that searches use' END
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT * FROM vectorize.generations shows what there is.';
+    END IF;
+    CALL vectorize.take_away(vectorize.with_splitter(j.id), false);
+    RAISE NOTICE 'job %: generation % is gone, with %', j.name, j.generation, vectorize.place(j);
+END
+$$;
+
+-- The row of a generation, and that of the splitter where no other generation reads its chunks.
+CREATE OR REPLACE FUNCTION vectorize.with_splitter(job_id integer) RETURNS vectorize.job[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(o ORDER BY o.stage) FROM vectorize.job AS j JOIN vectorize.job AS o ON o.id = j.id OR (
+        o.stage = 'split' AND o.target_table = j.source
+        AND NOT EXISTS (SELECT FROM vectorize.job AS x WHERE x.source = j.source AND x.id <> j.id))
+    WHERE j.id = job_id
+$$;
+
+RESET ROLE;

@@ -1,0 +1,133 @@
+-- Writing a definition down: which row of `job` it means, and what that row says then.
+SET LOCAL ROLE vectorize_owner;
+SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
+
+-- The generation whose vectors a specification could go on with: same table, same model and size, same kind of place.
+CREATE OR REPLACE FUNCTION vectorize.fitting_generation(spec jsonb, declared_source oid) RETURNS vectorize.job
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j FROM vectorize.job AS j JOIN vectorize.deployment AS had ON had.name = j.deployment
+    JOIN vectorize.deployment AS wanted ON wanted.name = spec ->> 'deployment' AND wanted.model = had.model
+    WHERE j.name = spec ->> 'name' AND j.stage = 'embed' AND j.declared_source = $2 AND EXISTS (SELECT FROM pg_class WHERE oid = j.source)
+      AND (j.declared_column, j.type, j.dimensions) = (spec ->> 'column', spec ->> 'type', (spec ->> 'dimensions')::int)
+      -- A chunked job's place is the table of its chunks, in which the vectors are a column.
+      AND CASE WHEN spec -> 'chunking' = 'null' THEN j.source = j.declared_source AND j.target = spec ->> 'target'
+                    AND (j.key_columns, j.key_types) = (SELECT k.key, vectorize.key_types($2, k.key)
+                        FROM (SELECT vectorize.source_key($2, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key'))) AS key) AS k)
+               ELSE j.source <> j.declared_source END
+    ORDER BY j.state = 'removed', j.standing = 'current' DESC, j.generation DESC LIMIT 1
+$$;
+
+-- The column that the vectors of a specification go to: as declared, with a number behind it where another generation has that.
+CREATE OR REPLACE FUNCTION vectorize.target_column(spec jsonb, declared_source oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((vectorize.fitting_generation(spec, declared_source)).target_column, vectorize.free_column(spec, spec -> 'chunking' <> 'null'))
+$$;
+
+-- A name that no generation of the job has yet; columns of the chunk table, and those of the source with the tables beside it,
+-- are two name spaces.
+CREATE OR REPLACE FUNCTION vectorize.free_column(spec jsonb, among_chunks boolean) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.name
+    FROM (SELECT n, CASE n WHEN 1 THEN spec ->> 'column' ELSE left(spec ->> 'column', 27) || '_' || n END AS name FROM generate_series(1, 1000) AS n) AS c
+    WHERE NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.state <> 'removed' AND j.target_column = c.name
+        AND (j.source <> j.declared_source) = among_chunks)
+    ORDER BY c.n LIMIT 1
+$$;
+
+-- Writes the row of one generation: that which fits, or a new one, which is filled beside the one that searches use. What the
+-- definition does not mean is set aside, and can be had back without paying for its vectors again.
+-- Tables come as oids: the engine's owner may not be able to look a name up in the schema of the source.
+CREATE OR REPLACE FUNCTION vectorize.record_generation(
+    spec jsonb, read_from regclass, declared_on regclass, OUT j vectorize.job, OUT before vectorize.job
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chunked boolean := read_from <> declared_on;
+    key text[] := CASE WHEN chunked THEN '{chunk_id}' ELSE vectorize.source_key(declared_on, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key'))) END;
+    row_template text := CASE WHEN chunked THEN '{content}' ELSE spec ->> 'template' END;
+    wanted_column text := vectorize.target_column(spec, declared_on);
+    has_current boolean;
+BEGIN
+    before := vectorize.fitting_generation(spec, declared_on);
+    PERFORM vectorize.forget_unusable(spec ->> 'name', before.id);
+    has_current := EXISTS (SELECT FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'embed' AND o.standing = 'current' AND o.id IS DISTINCT FROM before.id);
+    UPDATE vectorize.job AS o SET standing = 'previous' WHERE o.name = spec ->> 'name' AND o.standing = 'next' AND o.id IS DISTINCT FROM before.id;
+    IF before.id IS NULL THEN
+        INSERT INTO vectorize.job AS o (name, generation, standing, source, declared_source, key_columns, key_types, key_operators, template, target,
+            target_column, declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, fingerprint, facts, state)
+        VALUES (spec ->> 'name', (SELECT coalesce(max(o.generation), 0) + 1 FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'embed'),
+            CASE WHEN has_current THEN 'next' ELSE 'current' END, read_from, declared_on, key, vectorize.key_types(read_from, key),
+            vectorize.key_operators(read_from, key), row_template, CASE WHEN chunked THEN 'column' ELSE spec ->> 'target' END, wanted_column, spec ->> 'column',
+            spec ->> 'type', (spec ->> 'dimensions')::int, spec ->> 'distance', spec ->> 'index', spec -> 'index_options', (spec ->> 'index_coverage')::real,
+            spec ->> 'deployment', (spec ->> 'batch_size')::int, '', '{}', coalesce(spec ->> 'state', 'active'))
+        RETURNING * INTO j;
+    END IF;
+    UPDATE vectorize.job AS o
+    SET key_columns = key, key_operators = vectorize.key_operators(read_from, key), template = row_template, distance = spec ->> 'distance',
+        index_method = spec ->> 'index', index_options = spec -> 'index_options', index_coverage = (spec ->> 'index_coverage')::real,
+        deployment = spec ->> 'deployment', batch_size = (spec ->> 'batch_size')::int, reason = NULL,
+        standing = CASE WHEN NOT has_current THEN 'current' WHEN o.standing = 'previous' THEN 'next' ELSE o.standing END,
+        fingerprint = vectorize.fingerprint(spec ->> 'deployment', o.dimensions, row_template, o.revision),
+        state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
+    WHERE o.id = coalesce(before.id, j.id) RETURNING * INTO j;
+    CALL vectorize.make_queue(j);
+END
+$$;
+
+-- Writes the row of the splitter, which keeps the table of a job's chunks.
+CREATE OR REPLACE FUNCTION vectorize.record_splitter(spec jsonb, declared_on regclass, OUT j vectorize.job, OUT before vectorize.job)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    key text[] := vectorize.source_key(declared_on, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')));
+    types text[] := vectorize.key_types(declared_on, key);
+    tokens integer := (spec -> 'chunking' ->> 'max_tokens')::int;
+    overlap integer := coalesce((spec -> 'chunking' ->> 'overlap')::int, 0);
+BEGIN
+    SELECT * INTO before FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'split';
+    IF before.state = 'removed' AND (before.source, before.key_types, before.declared_column) IS DISTINCT FROM (declared_on, types, spec ->> 'column') THEN
+        PERFORM vectorize.forget(o.id) FROM vectorize.job AS o WHERE o.name = spec ->> 'name';
+        before := NULL;
+    END IF;
+    INSERT INTO vectorize.job AS o (name, stage, source, declared_source, key_columns, key_types, key_operators, template, target, target_column,
+        declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, chunk_tokens, chunk_overlap,
+        fingerprint, facts, state)
+    VALUES (spec ->> 'name', 'split', declared_on, declared_on, key, types, vectorize.key_operators(declared_on, key), spec ->> 'template', 'table',
+        coalesce(before.target_column, vectorize.free_column(spec, false)), spec ->> 'column', 'vector', 1, 'cosine', 'none',
+        '{}', 1, spec ->> 'deployment', (spec ->> 'batch_size')::int, tokens, overlap,
+        sha256(convert_to(jsonb_build_array('split', spec ->> 'template', tokens, overlap)::text, 'UTF8')), '{}', coalesce(spec ->> 'state', 'active'))
+    ON CONFLICT (name) WHERE stage = 'split' DO UPDATE SET key_columns = excluded.key_columns, key_operators = excluded.key_operators,
+        template = excluded.template, deployment = excluded.deployment, batch_size = excluded.batch_size, chunk_tokens = excluded.chunk_tokens,
+        chunk_overlap = excluded.chunk_overlap, fingerprint = excluded.fingerprint, reason = NULL,
+        state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
+    RETURNING * INTO j;
+    CALL vectorize.make_queue(j);
+END
+$$;
+
+-- Rows of `job` that a definition cannot go on with: those of a removed job that has another shape now, and those whose source
+-- was dropped. A removed job's generation that fits comes back with its receipts.
+CREATE OR REPLACE FUNCTION vectorize.forget_unusable(job_name text, fitting integer) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT vectorize.forget(j.id) FROM vectorize.job AS j
+    WHERE j.name = job_name AND j.stage = 'embed' AND j.id IS DISTINCT FROM fitting
+      AND (j.state = 'removed' OR NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source))
+$$;
+
+-- Counters, tables and trigger functions of one row of `job`, where they are not there yet.
+CREATE OR REPLACE PROCEDURE vectorize.make_queue(j vectorize.job)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO vectorize.counter (job) VALUES (j.id) ON CONFLICT DO NOTHING;
+    IF to_regclass('vectorize_jobs.item_' || j.id) IS NULL THEN
+        CALL vectorize.generate_tables(j.id, vectorize.key_definitions(j.source, j.key_columns));
+    END IF;
+    CALL vectorize.generate_sync(j.id, j.source, j.key_columns, j.key_types, j.template);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.fingerprint(deployment_name text, dimensions integer, template text, revision integer) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256(convert_to(jsonb_build_array(d.model, $2, $3, $4)::text, 'UTF8')) FROM vectorize.deployment AS d WHERE d.name = $1
+$$;
+
+RESET ROLE;

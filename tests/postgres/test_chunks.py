@@ -1,0 +1,199 @@
+# ruff: noqa: E501 - statements read better on one line
+"""Chunked jobs: how a text is cut, what is embedded again after an edit, what a search returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.postgres.test_generations import complete, wrong
+from tests.postgres.vector_server import VectorDatabase, VectorServer
+
+CHUNKING = {"max_tokens": 40, "overlap": 0}
+PARAGRAPHS = [f"Paragraph {n} speaks of matter number {n}. It has a second sentence about {n * 7}." for n in range(60)]
+
+
+def chunks(db: VectorDatabase, where: str = "true") -> list[tuple[Any, ...]]:
+    return db.rows(f"SELECT id, chunk, content FROM docs_embedding WHERE {where} ORDER BY id, chunk")
+
+
+def make_long_docs(db: VectorDatabase, rows: int = 5, **spec: Any) -> None:
+    db.make_docs(rows, chunking=CHUNKING, **spec)
+    db.execute("UPDATE docs SET body = %s || id", ["\n\n".join(PARAGRAPHS)])
+
+
+def test_every_row_becomes_chunks_and_every_chunk_a_vector(db: VectorDatabase) -> None:
+    make_long_docs(db, 5)
+    db.execute("INSERT INTO docs VALUES (100, 'short'), (101, ''), (102, NULL)")
+    db.work()
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+    found = chunks(db)
+    assert {row[0] for row in found} == {1, 2, 3, 4, 5, 100}
+    assert [row[1] for row in found if row[0] == 3] == list(range(1, 1 + sum(row[0] == 3 for row in found)))
+    text = "".join(row[2] for row in found if row[0] == 3)
+    assert "".join(text.split()) == "".join(db.value("SELECT body FROM docs WHERE id = 3").split())
+    status = db.status()
+    assert (status["embedded"], status["pending"], status["chunks"]) == (len(found), 0, len(found))
+    assert db.work() == {"embedded": 0, "requests": 0}
+
+
+def test_only_chunks_that_changed_are_embedded_again(db: VectorDatabase) -> None:
+    make_long_docs(db, 1)
+    db.work()
+    before = chunks(db)
+    paid = sum(db.paid().values())
+    db.execute("UPDATE docs SET body = replace(body, 'matter number 30', 'another matter') WHERE id = 1")
+    db.work()
+    assert 1 <= sum(db.paid().values()) - paid <= 4
+    paid = sum(db.paid().values())
+    db.execute("UPDATE docs SET body = E'A new first paragraph, quite short.\\n\\n' || body WHERE id = 1")
+    db.work()
+    assert sum(db.paid().values()) - paid <= len(before) / 4, "chunks that only moved keep their vectors"
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+    paid = sum(db.paid().values())
+    db.execute("UPDATE docs SET n = n + 1")
+    db.work()
+    assert sum(db.paid().values()) == paid
+
+
+def test_rows_that_go_take_their_chunks_along(db: VectorDatabase) -> None:
+    make_long_docs(db, 4)
+    db.work()
+    db.execute("DELETE FROM docs WHERE id = 1")
+    db.execute("UPDATE docs SET id = 20 WHERE id = 2")
+    db.execute("UPDATE docs SET body = '' WHERE id = 3")
+    db.work()
+    assert {row[0] for row in chunks(db)} == {4, 20}
+    db.execute("TRUNCATE docs")
+    db.work()
+    assert chunks(db) == []
+    assert db.status()["pending"] == 0
+
+
+def test_a_search_returns_the_chunk_and_its_row(db: VectorDatabase) -> None:
+    make_long_docs(db, 3)
+    db.work()
+    wanted = chunks(db, "id = 2 AND chunk = 4")[0]
+    [(key, distance, content, chunk)] = db.rows(
+        "SELECT key, distance, content, chunk FROM vectorize.search('docs', %s, 1)", [wanted[2]]
+    )
+    assert content == wanted[2]
+    assert chunk in {row[1] for row in chunks(db) if row[2] == content}
+    assert key["id"] in {1, 2, 3}
+    assert distance == pytest.approx(0, abs=1e-6)
+    db.execute("DELETE FROM docs")
+    assert db.rows("SELECT * FROM vectorize.search('docs', 'anything', 5)") == [], (
+        "a deleted row is not found, even before its chunks are gone"
+    )
+
+
+def test_a_change_of_the_chunks_size_cuts_anew_and_of_the_model_makes_a_generation(db: VectorDatabase) -> None:
+    make_long_docs(db, 2)
+    db.work()
+    db.notices.clear()
+    db.define(chunking={"max_tokens": 80, "overlap": 10})
+    assert any("every text is cut again" in line for line in db.notices)
+    db.work()
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+    assert max(len(row[2]) for row in chunks(db)) > 170
+    db.define(chunking={"max_tokens": 80, "overlap": 10}, dimensions=4)
+    complete(db)
+    assert wrong(db, "embedding_2", 4, "docs_embedding", "content") == []
+    db.execute("CALL vectorize.discard('docs', 1)")
+    db.execute("UPDATE docs SET body = 'short now' WHERE id = 1")
+    db.work()
+    assert [row[2] for row in chunks(db, "id = 1")] == ["short now"]
+    assert wrong(db, "embedding_2", 4, "docs_embedding", "content") == []
+
+
+def test_a_job_becomes_chunked_and_back_without_a_gap(db: VectorDatabase) -> None:
+    db.make_docs(20, target="table")
+    db.work()
+    db.define(target="table", chunking=CHUNKING)
+    assert db.rows("SELECT key FROM vectorize.search('docs', 'text 7', 1)") == [({"id": 7},)]
+    complete(db)
+    assert db.rows("SELECT key, chunk FROM vectorize.search('docs', 'text 7', 1)") == [({"id": 7}, 1)]
+    db.execute("CALL vectorize.discard('docs', 1)")
+    db.define(target="table")
+    complete(db)
+    assert db.rows("SELECT key, chunk FROM vectorize.search('docs', 'text 7', 1)") == [({"id": 7}, None)]
+    db.execute("CALL vectorize.discard('docs', 2)")
+    assert db.rows("SELECT stage FROM vectorize.job") == [("embed",)], (
+        "the splitter went with the last generation that read its chunks"
+    )
+    db.execute("CALL vectorize.remove('docs', false)")
+    assert db.rows("SELECT relname FROM pg_class WHERE relname LIKE 'docs_%' AND relkind = 'r'") == []
+
+
+def test_a_poison_chunk_is_quarantined_and_its_neighbours_are_not(db: VectorDatabase) -> None:
+    make_long_docs(db, 2)
+    db.fault(
+        "error",
+        "azure_openai.create_embeddings: 400: This model's maximum context length is 8192 tokens.",
+        pattern="%number 17.%",
+    )
+    db.work()
+    assert len(db.rows("SELECT * FROM vectorize.failures")) == 2
+    assert {row[0] for row in db.rows("SELECT id FROM docs_embedding WHERE embedding IS NULL")} == {1, 2}
+    db.mend()
+    db.execute("CALL vectorize.retry('docs')")
+    db.work()
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+
+
+@pytest.fixture(scope="module")
+def splitter(server: VectorServer) -> Any:
+    db = server.new_database()
+    def split(*arguments: Any) -> Any:
+        return db.value("SELECT vectorize.split(%s, %s, %s, 4)", list(arguments))
+
+    split.tokens = lambda text: db.value("SELECT vectorize.tokens(%s, 4)", [text])  # type: ignore[attr-defined]
+    yield split
+    db.close()
+
+
+@given(
+    text=st.text(alphabet=st.sampled_from("ab  .!?\n\n\t。é漢"), max_size=3000) | st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), max_size=300),
+    tokens=st.integers(16, 200),
+    share=st.floats(0, 0.5),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_nothing_of_a_text_is_lost_and_no_chunk_is_too_large(
+    splitter: Any, text: str, tokens: int, share: float
+) -> None:
+    pieces = splitter(text, tokens, 0)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    overlapping = splitter(text, tokens, int(tokens * share))
+    assert all(piece.strip() for piece in pieces + overlapping)
+    for piece in pieces + overlapping:
+        assert splitter.tokens(piece) <= tokens or len(piece) == 1
+
+
+def test_cuts_fall_on_paragraphs_then_sentences_then_words(splitter: Any) -> None:
+    text = "\n\n".join(PARAGRAPHS)
+    assert all(piece.startswith("Paragraph ") and piece.endswith(".") for piece in splitter(text, 60, 0))
+    sentences = " ".join(PARAGRAPHS)
+    assert all(piece.endswith(".") for piece in splitter(sentences, 60, 0))
+    words = "word " * 500
+    assert all(set(piece.split()) == {"word"} for piece in splitter(words, 20, 0))
+    [first, second, *_] = splitter(text, 60, 20)
+    assert (
+        first.endswith(second.split(".")[0] + ". " + second.split(".")[1].strip() + ".")
+        or second.split("\n")[0] in first
+    )
+
+
+def test_an_estimate_knows_the_chunks_that_are_not_cut_yet(db: VectorDatabase) -> None:
+    make_long_docs(db, 20, state="paused")
+    db.execute("UPDATE docs SET body = replace(body, 'matter', 'matter ' || id || ' and')")
+    rows, tokens, requests = db.rows("SELECT rows, tokens, requests FROM vectorize.estimate('docs')")[0]
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    status = db.status()
+    assert rows == pytest.approx(status["embedded"], rel=0.3)
+    assert tokens == pytest.approx(status["tokens"], rel=0.1)
+    assert requests == pytest.approx(status["requests"], rel=0.35)
+    assert db.rows("SELECT rows, tokens FROM vectorize.estimate('docs')") == [(0, 0)]
