@@ -58,7 +58,7 @@ def settling(db: FaultDatabase, keeper: Connection) -> Worker:
 
 
 def settled(db: FaultDatabase, keeper: Connection) -> Worker:
-    """Stop a worker when its vectors are committed and its lease is not yet ended."""
+    """Stop a worker when its vectors are written and its lease is not yet ended, whether they are committed or not."""
     worker = calling(db, keeper)
     keeper.execute("SELECT * FROM vectorize.lease FOR UPDATE")
     worker.open()
@@ -67,7 +67,7 @@ def settled(db: FaultDatabase, keeper: Connection) -> Worker:
     return worker
 
 
-PAID: dict[Step, bool] = {claimed: False, rendered: False, calling: True, called: True, settling: True, settled: False}
+PAID: dict[Step, bool] = {claimed: False, rendered: False, calling: True, called: True, settling: True, settled: True}
 
 
 @pytest.mark.parametrize("kill", ["terminate", "kill"])
