@@ -28,19 +28,20 @@ BEGIN
     ), row_texts AS MATERIALIZED (
         SELECT t.ord, t.stored, t.content, sha256(fingerprint || convert_to(t.content, 'UTF8')) AS digest FROM keys, vectorize_jobs.read_{job}({keys}) AS t
     ), judged AS MATERIALIZED (
-        SELECT b.version, t.digest, t.content,
+        SELECT b.version, t.digest, t.content, f.error,
                CASE WHEN t.ord IS NULL THEN 'gone'
                     WHEN r.digest = t.digest AND r.embedded = t.stored THEN 'same'
                     WHEN t.content !~ '\S' THEN CASE WHEN t.stored THEN 'empty' ELSE 'blank' END
-                    WHEN b.attempts > 5 THEN 'failed'
+                    WHEN b.attempts > 5 OR f.digest = t.digest THEN 'failed'  -- refused before, and still the same text
                     ELSE 'embed' END AS outcome
         FROM claimed AS b LEFT JOIN row_texts AS t ON t.ord = b.ord
         LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
+        LEFT JOIN LATERAL (SELECT f.digest, f.error FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
     ), inputs AS MATERIALIZED (
         SELECT t.digest, t.content, row_number() OVER (ORDER BY t.digest) AS input
         FROM (SELECT DISTINCT ON (o.digest) o.digest, o.content FROM judged AS o WHERE o.outcome = 'embed' ORDER BY o.digest) AS t
     )
-    SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL, CASE WHEN o.outcome = 'failed' THEN 'its workers died five times' END,
+    SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL, CASE WHEN o.outcome = 'failed' THEN coalesce(o.error, 'its workers died five times') END,
                                  CASE WHEN o.outcome = 'embed' THEN t.input END, NULL)::vectorize.result ORDER BY o.version)
             FROM judged AS o LEFT JOIN inputs AS t ON t.digest = o.digest),
            array_agg(t.content ORDER BY t.input), array_agg(vectorize.tokens(t.content, bytes_per_token) ORDER BY t.input),
