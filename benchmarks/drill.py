@@ -1,10 +1,10 @@
 """The brownfield drill: a busy table with indexes and triggers of its own comes under a job by YAML alone.
 
-`python -m benchmarks.drill` brings up a stack on the emulator, fills a table with texts that are on this machine (or with
-the lines of `--texts`), lets a writer change 100 rows a second, first alone and then while `pulumi up` declares the job
-and embeds every row, and checks the end state: every vector is that of its row's present text, and no more texts were
-sent than rows and changes. It takes as long as the quota makes it: 60,000 texts of 60 tokens at 350K tokens a minute are
-ten minutes.
+`python -m benchmarks.drill` brings up a stack on the emulator and fills a table with texts that are on this machine, or
+with the lines of `--texts`. A writer changes 100 rows a second, first alone and then while `pulumi up` declares the job
+and embeds every row. The end state is checked: every vector is that of its row's present text, and no more texts were
+sent than there are rows and changes. It takes as long as the quota makes it: 60,000 texts of 60 tokens at 350K tokens a
+minute are ten minutes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ CREATE INDEX ON public.articles USING gin (to_tsvector('english', coalesce(body,
 CREATE INDEX ON public.articles (category, touched);
 CREATE TABLE public.article_audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, article uuid, title text);
 CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN IF NEW.title <> OLD.title OR NEW.body IS DISTINCT FROM OLD.body THEN NEW.touched := now(); END IF; RETURN NEW; END $$;
+    BEGIN
+        IF NEW.title <> OLD.title OR NEW.body IS DISTINCT FROM OLD.body THEN NEW.touched := now(); END IF;
+        RETURN NEW;
+    END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON public.articles FOR EACH ROW EXECUTE FUNCTION public.touch();
 CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO public.article_audit (article, title) VALUES (NEW.id, NEW.title); RETURN NULL; END $$;
