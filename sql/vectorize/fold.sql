@@ -2,13 +2,17 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Folds up to `most` changes: how many, up to which, and, with a lease, the items under it. Without one they can be claimed.
+-- Folds up to `most` changes: how many, and, with a lease, the items under it. Without one they can be claimed. Half of them may be
+-- changes after `seen_id`, and the others are the oldest: so a change that comes while a million wait does not wait behind them, and
+-- they go on too. `last_id` is up to where the oldest were taken, `newest_id` what to give as `seen_id` the next time.
 CREATE OR REPLACE FUNCTION vectorize.fold(
-    job_id integer, after_id bigint, most integer, new_lease bigint, OUT folded integer, OUT last_id bigint, OUT versions bigint[]
+    job_id integer, after_id bigint, seen_id bigint, most integer, new_lease bigint,
+    OUT folded integer, OUT last_id bigint, OUT newest_id bigint, OUT versions bigint[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('SELECT * FROM vectorize_jobs.fold_%s($1, $2, $3)', job_id) INTO folded, last_id, versions USING after_id, most, new_lease;
+    EXECUTE format('SELECT * FROM vectorize_jobs.fold_%s($1, $2, $3, $4)', job_id)
+    INTO folded, last_id, newest_id, versions USING after_id, seen_id, most, new_lease;
 END
 $$;
 
@@ -18,8 +22,10 @@ CREATE OR REPLACE FUNCTION vectorize.fold_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
     added integer;
+    newer tid[] := '{}';
 BEGIN
     folded := 0;
+    SELECT last_value INTO newest_id FROM vectorize_jobs.change_{job}_id_seq;
     IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) THEN
         RETURN;
     END IF;
@@ -29,9 +35,16 @@ BEGIN
     IF FOUND THEN
         PERFORM vectorize.restart_sweep({job});
     END IF;
+    IF newest_id > seen_id THEN
+        newer := ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > seen_id AND n.k1 IS NOT NULL
+            ORDER BY n.id LIMIT most / 2 FOR UPDATE SKIP LOCKED);
+    END IF;
     WITH taken AS (
-        DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (ARRAY(
-            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > after_id AND n.k1 IS NOT NULL ORDER BY n.id LIMIT most FOR UPDATE SKIP LOCKED))
+        DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
+            WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id) AND n.k1 IS NOT NULL
+            ORDER BY n.id LIMIT most - cardinality(newer) FOR UPDATE SKIP LOCKED))
         RETURNING c.*
     ), queued AS (
         INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
@@ -40,7 +53,8 @@ BEGIN
         ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL
         RETURNING i.version, xmax = 0 AS added
     )
-    SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t), (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q),
+    SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t WHERE t.id <= coalesce(seen_id, newest_id)),
+           (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q),
            (SELECT count(*) FROM queued AS q WHERE q.added)
     INTO folded, last_id, versions, added;
     IF added > 0 THEN

@@ -12,6 +12,7 @@ DECLARE
     versions bigint[];
     more boolean;
     whole boolean;
+    most integer;
 BEGIN
     s.idle := true;
     s.pause := 0.25;
@@ -37,12 +38,18 @@ BEGIN
     wait := CASE j.stage WHEN 'embed' THEN vectorize.wait_seconds(d) ELSE 0 END;
     IF wait > 1 THEN
         -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
-        CALL vectorize.wait_for_turn(s, wait);
+        s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
+        s.pause := wait - 1 + pg_catalog.random() / 2;
         RETURN;
     END IF;
     whole := s.after_change = 0 AND s.after_item = 0;
-    CALL vectorize.take(s, vectorize.batch_rows(j, d, s.row_tokens), lease, versions, more);
+    most := vectorize.batch_rows(j, d, s.row_tokens);
+    CALL vectorize.take(s, most, lease, versions);
     COMMIT;
+    IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
+        CALL vectorize.top_up(s, most, lease, versions, more);
+        COMMIT;
+    END IF;
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.pause := 0;
@@ -64,24 +71,10 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.only_fold(INOUT s vectorize.session)
 LANGUAGE plpgsql AS $$
 BEGIN
-    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, 1000, NULL) AS f WHERE f.folded > 0), 0);
+    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, NULL, 1000, NULL) AS f WHERE f.folded > 0), 0);
     s.idle := s.after_change = 0;
     s.pause := CASE WHEN s.idle THEN 0.25 ELSE 0 END;
     COMMIT;
-END
-$$;
-
--- Changes go on being queued while nobody may call. Workers do not all come back at the same moment.
-CREATE OR REPLACE PROCEDURE vectorize.wait_for_turn(INOUT s vectorize.session, wait float8)
-LANGUAGE plpgsql AS $$
-DECLARE
-    folded record;
-BEGIN
-    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, 1000, NULL);
-    COMMIT;
-    s.after_change := greatest(s.after_change, folded.last_id);
-    s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp()) AND folded.folded = 0;
-    s.pause := CASE WHEN folded.folded > 0 THEN 0 ELSE wait - 1 + pg_catalog.random() / 2 END;
 END
 $$;
 
