@@ -104,3 +104,10 @@ lock: ## make the lock files again from requirements*.in
 
 clean: ## remove stacks, emulator, caches and .venv of this checkout
 	@$(RUN) clean
+
+.PHONY: bench bench-quick
+bench: ## measure the engine (B1 to B15), about 35 minutes: make bench ARGS="--only B1,B6 --runs 3"
+	@$(RUN) bench $(ARGS)
+
+bench-quick: ## see that every benchmark runs, in under 3 minutes
+	@$(RUN) bench --quick $(ARGS)

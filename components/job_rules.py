@@ -1,4 +1,4 @@
-"""Rules over jobs, vector columns and deployments: what the database or the model would refuse."""
+"""Rules over jobs, workers, vector columns and deployments: what the database or the model would refuse."""
 
 from __future__ import annotations
 
@@ -58,13 +58,18 @@ def dimensions_of(settings: StackSettings, job: JobSettings) -> int:
 
 def _needed_extensions(settings: StackSettings, findings: Findings) -> None:
     enabled = settings.enabled_extensions
-    wanted = ([("jobs", "vector"), ("jobs", "azure_ai")] if settings.jobs else []) + (
-        [("vectorColumns", "vector")] if settings.vector_columns else []
-    )
-    for key, extension in wanted:
+    wanted: list[tuple[Path, str]] = []
+    if settings.jobs:
+        wanted += [(("jobs",), "vector"), (("jobs",), "azure_ai")]
+    if settings.vector_columns:
+        wanted += [(("vectorColumns",), "vector")]
+    if settings.workers.schedule:
+        # Without azure_ai there is no engine that a worker could call.
+        wanted += [(("workers", "schedule"), "pg_cron"), (("workers", "schedule"), "azure_ai")]
+    for path, extension in wanted:
         if extension not in enabled:
             why = "listed as unavailable" if extension in settings.unavailable else "not among the extensions"
-            findings.add((key,), f"needs the extension {extension!r}, which is {why}", reads=[("extensions",)])
+            findings.add(path, f"needs the extension {extension!r}, which is {why}", reads=[("extensions",)])
 
 
 def _schema(table: str, path: Path, findings: Findings) -> None:

@@ -50,7 +50,7 @@ def plan_parameters(settings: StackSettings) -> ParameterPlan:
     preloads = {PRELOADS[name] for name in extensions if name in PRELOADS} | set(split(str(wanted.pop(PRELOAD, ""))))
     if "pg_cron" in extensions:
         # pg_cron can be created in one database only, and that is `postgres` unless told otherwise.
-        wanted.setdefault("cron.database_name", settings.database.name)
+        wanted["cron.database_name"] = settings.cron_database
     values: dict[bool, dict[str, str]] = {False: {}, True: {}}
     for name, value in sorted(wanted.items()):
         parameter = PARAMETERS.get(name)

@@ -27,6 +27,7 @@ from components.server_settings import (
     ServerSettings,
     VectorColumn,
 )
+from components.worker_settings import WorkerSettings
 
 PROJECT = "postgres-genai"
 
@@ -93,6 +94,10 @@ class StackSettings(Section):
     jobs: NamedJobs = Field(
         default={}, description="Vectorization jobs by name: table, template, deployment, target, index, ..."
     )
+    workers: WorkerSettings = Field(
+        default_factory=WorkerSettings,
+        description="Workers that embed when `pulumi up` does not run: schedule {parallel}, by pg_cron.",
+    )
     sample: bool = Field(default=False, description="Whether to create the sample contracts domain and its data.")
     protect: bool = Field(
         default=False, description="Whether the engine refuses to delete the server and the database."
@@ -154,6 +159,11 @@ class StackSettings(Section):
     def uses_ai(self) -> bool:
         """Say whether the stack has azure_ai, and so needs AI accounts."""
         return "azure_ai" in self.enabled_extensions
+
+    @property
+    def cron_database(self) -> str:
+        """Return the database that pg_cron lives in: the stack's own unless the parameters name another."""
+        return str(self.parameters.get("cron.database_name", self.database.name))
 
     @property
     def administrators(self) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ _RULES = """\
 - **Preload.** An extension that must be preloaded (`age`, `pg_cron`, `pgaudit`, `timescaledb` ...) is added to
   `shared_preload_libraries` together with the server's defaults, and the server is restarted when it says that a
   restart is pending. Where the defaults are enough, nothing is created.
-- **pg_cron** can live in one database only: `cron.database_name` is set to yours.
+- **pg_cron** can live in one database only: `cron.database_name` is set to yours, unless `parameters` names another,
+  as for a server whose jobs are in `postgres`; the extension and the schedule of the workers go where it lives.
 - **Defaults are dropped.** A parameter that equals its default is not created, and a line says so: Azure ignores
   such a write and then reports a difference for ever.
 - **A parameter taken out** goes back to its default; a static one does so at the server's next restart.
@@ -68,7 +69,7 @@ _RULES = """\
   `pg_diskann`, and above 2,000 dimensions `product_quantized: 1`.
 - No two jobs, and no job and vector column, write one column; a template does not read the column that its job
   writes.
-- Jobs need `vector` and `azure_ai` among the extensions.
+- Jobs need `vector` and `azure_ai` among the extensions, `workers.schedule` needs `pg_cron` and `azure_ai`.
 """
 
 

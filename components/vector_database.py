@@ -1,6 +1,7 @@
 """VectorDatabase: what happens inside PostgreSQL, in the order in which each step finds what it needs.
 
-extensions -> azure_ai settings -> SQL of the project (engine, search, sample) -> vector columns -> statistics -> jobs.
+extensions -> azure_ai settings -> SQL of the project (engine, search, sample) -> vector columns -> statistics -> jobs
+-> workers that pg_cron runs.
 Each job is one resource, and jobs run side by side: they share the deployment's quota inside the database. A preview
 shows beside each job what a full backfill would cost.
 """
@@ -21,9 +22,11 @@ from components.dynamic.source_statistics import SourceStatistics, SourceStatist
 from components.dynamic.sql_migration import SqlMigration, SqlMigrationArgs
 from components.dynamic.vector_schema import VectorSchema, VectorSchemaArgs
 from components.dynamic.vectorization_job import VectorizationJob, VectorizationJobArgs
+from components.dynamic.worker_schedule import WorkerSchedule, WorkerScheduleArgs
 from components.estimate import estimate, sentence
 from components.job_settings import JobSettings
 from components.settings import StackSettings
+from database import migrations
 from database.vectorization import JobSpec
 
 
@@ -63,6 +66,7 @@ class VectorDatabase(pulumi.ComponentResource):
         self._last: list[pulumi.Resource] = list(args.ready)
         self._access: dict[str, Any] = {"connection": dict(args.connection), "password": args.password}
         self._extensions: dict[str, pulumi.Output[str]] = {}
+        self._jobs: list[pulumi.Resource] = []
         for extension in self._settings.enabled_extensions:
             self._extension(extension)
         if args.ai is not None:
@@ -80,6 +84,8 @@ class VectorDatabase(pulumi.ComponentResource):
             "unavailable": dict(self._settings.unavailable),
             "jobs": {job: self._job(job, statistics) for job in sorted(self._settings.jobs)},
         }
+        if self._settings.workers.schedule is not None:
+            self._schedule(self._settings.workers.schedule.parallel)
         self.register_outputs(self.exports)
 
     def _next(self, *, keep: bool = False) -> pulumi.ResourceOptions:
@@ -96,9 +102,12 @@ class VectorDatabase(pulumi.ComponentResource):
         )
 
     def _extension(self, extension: str) -> None:
+        access = dict(self._access)
+        if extension == "pg_cron":
+            access["connection"] = {**self._args.connection, "database": self._settings.cron_database}
         created = Extension(
             f"{self._name}-extension-{extension}",
-            ExtensionArgs(**self._access, extension=extension, drop_on_delete=True),
+            ExtensionArgs(**access, extension=extension, drop_on_delete=True),
             self._next(),
         )
         self._extensions[extension] = created.installed_version
@@ -179,6 +188,7 @@ class VectorDatabase(pulumi.ComponentResource):
                     "pricePerMillionTokens": deployment.facts.price_per_million_tokens,
                 },
                 job=job_spec(name, wanted, wanted.dimensions or deployment.facts.dimensions).to_json(),
+                engine=migrations.digest("vectorize"),
                 workers=wanted.workers,
                 timeout_seconds=wanted.timeout_seconds,
                 revision=wanted.revision,
@@ -187,12 +197,24 @@ class VectorDatabase(pulumi.ComponentResource):
             ),
             self._next(),
         )
+        self._jobs.append(job)
         if pulumi.runtime.is_dry_run():
             recorded.apply(
                 lambda known: pulumi.log.info(sentence(known_estimate(known), wanted), resource=job),
                 run_with_unknowns=True,
             )
         return job.status.apply(lambda status: {"table": wanted.table, **(status or {})})
+
+    def _schedule(self, parallel: int) -> None:
+        """Let pg_cron run workers, once the jobs are there and their backfills are over."""
+        self._last = self._jobs or self._last
+        self._last = [
+            WorkerSchedule(
+                f"{self._name}-workers",
+                WorkerScheduleArgs(**self._access, parallel=parallel, cron_database=self._settings.cron_database),
+                self._next(),
+            )
+        ]
 
 
 def job_spec(name: str, job: JobSettings, dimensions: int) -> JobSpec:

@@ -4,9 +4,10 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import certifi
 import psycopg
@@ -31,6 +32,7 @@ class ConnectionSpec:
     token_scope: str = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
     password: str | None = field(default=None, repr=False)
     connect_timeout_seconds: int = 15
+    parameters: Mapping[str, str] = field(default_factory=dict)  # others of libpq, such as port; they win
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,21 @@ _REFUSALS = (
 
 
 def connect(
-    spec: ConnectionSpec, *, application_name: str = "postgres-genai", autocommit: bool = True
+    spec: ConnectionSpec,
+    *,
+    application_name: str = "postgres-genai",
+    autocommit: bool = True,
+    pauses: Sequence[float] | None = None,
 ) -> psycopg.Connection:
     """Open one connection with `sslmode=verify-full`.
 
     libpq's own PGPORT, PGHOSTADDR and PGSSLROOTCERT decide the rest; without the last, the roots are certifi's.
-    Transient failures are tried again with a growing pause, 15 s in all beside the attempts' own timeouts.
+    Transient failures are tried again after each of `pauses` (15 s in all unless given), in seconds.
 
     Raises:
         UnreachableError: with what the server said and what to do.
     """
-    for pause in (*_BACK_OFF_SECONDS, None):
+    for pause in (*(_BACK_OFF_SECONDS if pauses is None else pauses), None):
         try:
             return _open(spec, application_name, autocommit)
         except psycopg.OperationalError as error:
@@ -157,11 +163,13 @@ def explained(what: str) -> Iterator[None]:
     raise DatabaseError(message) from None
 
 
-def opener(spec: ConnectionSpec, *, application_name: str = "postgres-genai") -> Callable[[], psycopg.Connection]:
+def opener(
+    spec: ConnectionSpec, *, application_name: str = "postgres-genai", pauses: Sequence[float] | None = None
+) -> Callable[[], psycopg.Connection]:
     """Return a function that opens connections without a statement time limit, for workers that CALL for minutes."""
 
     def open_connection() -> psycopg.Connection:
-        connection = connect(spec, application_name=application_name)
+        connection = connect(spec, application_name=application_name, pauses=pauses)
         connection.execute("SET statement_timeout = 0")
         return connection
 
@@ -169,28 +177,46 @@ def opener(spec: ConnectionSpec, *, application_name: str = "postgres-genai") ->
 
 
 def _open(spec: ConnectionSpec, application_name: str, autocommit: bool) -> psycopg.Connection:
-    password = tokens.token(spec.token_scope) if spec.authentication == "entra" else spec.password
-    return psycopg.connect(
-        host=spec.host,
-        dbname=spec.database,
-        user=spec.user,
-        password=password,
-        sslmode="verify-full",
-        connect_timeout=spec.connect_timeout_seconds,
-        application_name=application_name,
-        autocommit=autocommit,
-        sslrootcert=os.environ.get("PGSSLROOTCERT") or certifi.where(),
+    parameters: dict[str, Any] = {
+        "host": spec.host,
+        "dbname": spec.database,
+        "user": spec.user,
+        "password": tokens.token(spec.token_scope) if spec.authentication == "entra" else spec.password,
+        "sslmode": "verify-full",
+        "connect_timeout": spec.connect_timeout_seconds,
+        "application_name": application_name,
+        "sslrootcert": os.environ.get("PGSSLROOTCERT") or certifi.where(),
         # A load balancer on Azure drops connections that are silent for 4 minutes; a worker may be silent for longer.
-        keepalives=1,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
-    )
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
+    return psycopg.connect(autocommit=autocommit, **(parameters | dict(spec.parameters)))
+
+
+@contextmanager
+def locked(connection: psycopg.Connection, lock: str, *, timeout_seconds: float = 300) -> Iterator[None]:
+    """Hold the advisory lock named `lock` for the block, on a connection in autocommit that goes on living.
+
+    Raises:
+        DatabaseError: another session keeps the lock for longer than `timeout_seconds`.
+    """
+    _take_lock(connection, lock, timeout_seconds)
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # a session that died has let go
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_lock_key(lock)])
+
+
+def _lock_key(lock: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"postgres-genai/{lock}".encode()).digest()[:8], signed=True)
 
 
 def _take_lock(connection: psycopg.Connection, lock: str, timeout_seconds: float) -> None:
     """Poll a try-lock; a blocking wait would hold a snapshot and deadlock with concurrent index builds."""
-    key = int.from_bytes(hashlib.sha256(f"postgres-genai/{lock}".encode()).digest()[:8], signed=True)
+    key = _lock_key(lock)
     deadline = time.monotonic() + timeout_seconds
     ticker = Ticker()
     while True:

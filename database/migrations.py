@@ -1,7 +1,9 @@
 """Versioned SQL folders: `NNNN_name.sql` runs once, in order; any other `name.sql` again whenever its text changed.
 
-All that is due in a folder runs in one transaction, so a folder is never half applied. The history is the table
-`migrations.applied`; beside each file it keeps the objects that the file made, so that a drop by hand is found.
+A third kind, `after_name.sql`, runs at the end whenever any file of the folder ran: it makes nothing, and gives back
+what replaced objects lose, such as grants. All that is due in a folder runs in one transaction, so a folder is never
+half applied. The history is the table `migrations.applied`; beside each file it keeps the objects that the file made,
+so that a drop by hand is found.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from database.connection import explained
+from database.connection import explained, locked
 from database.errors import DatabaseError, said
 from database.progress import progress
 
@@ -36,6 +38,17 @@ BEGIN
     IF to_regrole('azure_pg_admin') IS NOT NULL THEN
         GRANT USAGE, CREATE ON SCHEMA migrations TO azure_pg_admin;
         GRANT SELECT, INSERT, UPDATE, DELETE ON migrations.applied TO azure_pg_admin;
+    END IF;
+END $$;
+"""
+
+# A worker has to know whether it fits the engine that is installed. After the files, since one of them makes the role.
+_READERS = """
+DO $$
+BEGIN
+    IF to_regrole('vectorize_worker') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA migrations TO vectorize_worker;
+        GRANT SELECT ON migrations.applied TO vectorize_worker;
     END IF;
 END $$;
 """
@@ -76,6 +89,16 @@ class SqlFile:
         """Whether it runs once (`NNNN_name.sql`), rather than whenever its text changed."""
         return bool(_NUMBERED.match(self.name))
 
+    @property
+    def last(self) -> bool:
+        """Whether it runs at the end of every run (`after_name.sql`)."""
+        return self.name.startswith("after_")
+
+    @property
+    def place(self) -> tuple[bool, bool, str]:
+        """What files are sorted by to run in order."""
+        return (self.last, not self.once, self.name)
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -84,7 +107,7 @@ class _Row:
 
 
 def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
-    """Return the files of one folder of `sql/` in the order in which they run: numbered ones first, then by name.
+    """Return the files of one folder of `sql/` in the order in which they run: numbered ones first, `after_` ones last.
 
     Raises:
         DatabaseError: there is no such folder, or it holds no SQL.
@@ -92,10 +115,16 @@ def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
     if not _NAME.match(name) or not (root / name).is_dir():
         known = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir()))
         raise DatabaseError(f"there is no SQL folder named {name}: the folders are {known}.")
-    paths = sorted((root / name).glob("*.sql"), key=lambda path: (not _NUMBERED.match(path.name), path.name))
+    paths = list((root / name).glob("*.sql"))
     if not paths:
         raise DatabaseError(f"the SQL folder {name} holds no .sql file.")
-    return [SqlFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    files = [SqlFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    return sorted(files, key=lambda file: file.place)
+
+
+def digest(name: str, root: Path = ROOT) -> str:
+    """Return one digest of all files of a folder: another one means that some of its text is another."""
+    return hashlib.sha256("".join(file.sha256 for file in folder(name, root)).encode()).hexdigest()
 
 
 def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
@@ -106,20 +135,39 @@ def applied(conn: psycopg.Connection, name: str) -> list[SqlFile] | None:
     with explained(f"reading the history of SQL folder {name}"):
         rows = _history(conn, name)
         intact = [SqlFile(file, row.sha256) for file, row in rows.items() if not _missing(conn, row.objects)]
-    return sorted(intact, key=lambda file: (not file.once, file.name)) or None
+    return sorted(intact, key=lambda file: file.place) or None
 
 
 def apply(
-    conn: psycopg.Connection, name: str, *, root: Path = ROOT, say: Callable[[str], None] = progress
+    conn: psycopg.Connection,
+    name: str,
+    *,
+    root: Path = ROOT,
+    say: Callable[[str], None] = progress,
+    timeout_seconds: float = 300,
 ) -> list[str]:
     """Run what is due of a folder, in one transaction, and return the names of the files that ran.
 
+    An advisory lock keeps two programs from applying at the same time.
+
+    Args:
+        conn: in autocommit.
+        name: the folder.
+        root: where the folder is.
+        say: gets a line before files run.
+        timeout_seconds: how long to wait for another program that is applying SQL to this database.
+
     Raises:
         DatabaseError: an applied numbered file was edited, the database is newer than this checkout, some of what a
-            numbered file made was dropped by hand, or the SQL failed. Nothing is changed then.
+            numbered file made was dropped by hand, the SQL failed, or another program keeps applying. Nothing is
+            changed then.
     """
     files = folder(name, root)
-    with explained(f"applying SQL folder {name}"), conn.transaction():
+    with (
+        explained(f"applying SQL folder {name}"),
+        locked(conn, "migrations", timeout_seconds=timeout_seconds),
+        conn.transaction(),
+    ):
         if not _has_history(conn):
             conn.execute(_HISTORY)
         due = _due(conn, name, files)
@@ -128,13 +176,38 @@ def apply(
         for file in due:
             _run(conn, name, file, root)
         _forget_replaced(conn, name, files, prune=bool(due))
+        if due:
+            conn.execute(_READERS)
     return [file.name for file in due]
+
+
+def mismatch(conn: psycopg.Connection, name: str, *, root: Path = ROOT) -> str | None:
+    """Say why this program and a folder in the database do not fit together, or None where they do.
+
+    Only the numbered files count: the others may differ in their text and still be called the same way.
+    """
+    files = folder(name, root)
+    with explained(f"reading the history of SQL folder {name}"):
+        rows = _history(conn, name)
+    newer = _newer(files, rows)
+    if newer:
+        return _newer_sentence(name, newer, "program")
+    missing = [file.name for file in files if file.once and file.name not in rows]
+    if not rows:
+        return f"database {conn.info.dbname} has nothing of sql/{name}: run `pulumi up` first."
+    if missing:
+        return (
+            f"the database lacks {', '.join(missing)} of sql/{name}: it was brought up by an older version of this "
+            f"program. Run `pulumi up` with this version first."
+        )
+    return None
 
 
 def _due(conn: psycopg.Connection, name: str, files: Sequence[SqlFile]) -> list[SqlFile]:
     rows = _history(conn, name)
     _refuse_newer(name, files, rows)
-    return [file for file in files if _is_due(conn, name, file, rows.get(file.name))]
+    due = {file.name for file in files if _is_due(conn, name, file, rows.get(file.name))}
+    return [file for file in files if file.name in due or (due and file.last)]
 
 
 def _is_due(conn: psycopg.Connection, name: str, file: SqlFile, row: _Row | None) -> bool:
@@ -159,13 +232,21 @@ def _is_due(conn: psycopg.Connection, name: str, file: SqlFile, row: _Row | None
 
 
 def _refuse_newer(name: str, files: Sequence[SqlFile], rows: dict[str, _Row]) -> None:
-    here = {file.name for file in files}
-    newer = sorted(file for file in rows if _NUMBERED.match(file) and file not in here)
+    newer = _newer(files, rows)
     if newer:
-        raise DatabaseError(
-            f"the database has {', '.join(newer)} of sql/{name}, which this checkout does not have: it was brought up "
-            f"by a newer version of this program. Use that version; going back is not possible."
-        )
+        raise DatabaseError(_newer_sentence(name, newer, "checkout"))
+
+
+def _newer(files: Sequence[SqlFile], rows: dict[str, _Row]) -> list[str]:
+    here = {file.name for file in files}
+    return sorted(file for file in rows if _NUMBERED.match(file) and file not in here)
+
+
+def _newer_sentence(name: str, newer: Sequence[str], here: str) -> str:
+    return (
+        f"the database has {', '.join(newer)} of sql/{name}, which this {here} does not have: it was brought up "
+        f"by a newer version of this program. Use that version; going back is not possible."
+    )
 
 
 def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None:
@@ -174,7 +255,7 @@ def _run(conn: psycopg.Connection, name: str, file: SqlFile, root: Path) -> None
         before = set(_made(conn))
         _execute(conn, f"sql/{name}/{file.name}", text)
         conn.execute("RESET ROLE")
-        made = [made for made in _made(conn) if made not in before]
+        made = [made for made in _made(conn) if made not in before and not file.last]
         conn.execute(
             "INSERT INTO migrations.applied (folder, name, sha256, objects) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (folder, name) DO UPDATE "

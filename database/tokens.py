@@ -27,12 +27,12 @@ def token(scope: str) -> str:
 
 def _fetch(scope: str) -> tuple[str, float]:
     # Imported here: it takes a third of a second, and a preview, which starts this process too, needs no token.
-    from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415
-    from azure.identity import CredentialUnavailableError, DefaultAzureCredential  # noqa: PLC0415
+    from azure.core.exceptions import AzureError  # noqa: PLC0415
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
     try:
         got = DefaultAzureCredential().get_token(scope)
-    except (ClientAuthenticationError, CredentialUnavailableError) as error:
+    except AzureError as error:  # nobody is signed in, refused, or the service cannot be reached
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         kind = type(error).__name__
     else:

@@ -1,4 +1,4 @@
-"""The command line: `python -m emulator start|stop|status|env|logs|reset`."""
+"""The command line: `python -m emulator start|stop|status|env|logs|fault|reset`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if __name__ == "__main__":
     move_to_venv()
 
 from emulator import launcher
+from emulator.ai.faults import KINDS
 from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
 from emulator.state import Home, Settings, StateError
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         "status": _status,
         "env": _env,
         "logs": _logs,
+        "fault": _fault,
         "reset": _reset,
         "serve": _serve,
     }
@@ -60,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", parents=[where], help="print the end of a log")
     logs.add_argument("server", nargs="?", help="a server's log instead of the emulator's own")
     logs.add_argument("--lines", type=int, default=100, help="how many lines (default: 100)")
+    fault = commands.add_parser("fault", parents=[where], help="let the next requests to Azure OpenAI go wrong")
+    fault.add_argument("kind", choices=(*KINDS, "none"), help="what goes wrong; none ends it")
+    fault.add_argument("--requests", type=int, default=1, help="how many requests (default: 1)")
     commands.add_parser("reset", parents=[where], help="stop it and remove everything that was created")
     serve = commands.add_parser("serve", parents=[where, ports], help="run in the foreground (what `start` runs)")
     serve.add_argument("--ready", type=int, help=argparse.SUPPRESS)
@@ -114,6 +119,14 @@ def _logs(home: Home, options: argparse.Namespace) -> int:
         raise LaunchError(f"There is no log {file}. Logs: {known}.")
     lines = file.read_text(errors="replace").splitlines()
     print("\n".join(lines[-options.lines :]))
+    return 0
+
+
+def _fault(home: Home, options: argparse.Namespace) -> int:
+    kind, requests = (KINDS[0], 0) if options.kind == "none" else (options.kind, options.requests)
+    path = f"/emulator/fault?kind={kind}&requests={requests}"
+    now = launcher.control(launcher.settings_of_running(home), "POST", path)
+    print(f"The next {now['requests']} requests to Azure OpenAI: {now['kind']}." if now else "Nothing goes wrong.")
     return 0
 
 

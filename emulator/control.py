@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -13,6 +14,9 @@ from emulator.arm import servers
 from emulator.arm.body import Json
 from emulator.arm.store import Store
 from emulator.identity import Identity, Principal
+
+if TYPE_CHECKING:
+    from emulator.ai.faults import Faults
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class Endpoints:
         identity_header: str,
         control_secret: str,
         calls: Counter[str],
+        faults: Faults,
         status: Callable[[], Json],
         stop: Callable[[], None],
     ) -> None:
@@ -44,6 +49,7 @@ class Endpoints:
             identity_header: The deployer's X-IDENTITY-HEADER.
             control_secret: The X-Emulator-Secret of the control API.
             calls: Where calls are counted.
+            faults: What the AI services do wrong on demand.
             status: Makes the status document.
             stop: Ends the daemon.
         """
@@ -53,6 +59,7 @@ class Endpoints:
         self._identity_header = identity_header
         self._control_secret = control_secret
         self._calls = calls
+        self._faults = faults
         self._status = status
         self._stop = stop
 
@@ -64,6 +71,7 @@ class Endpoints:
         control.router.add_get("/status", self._show_status)
         control.router.add_post("/stop", self._end)
         control.router.add_post("/tokens", self._issue)
+        control.router.add_post("/fault", self._spoil)
         app.add_subapp("/emulator", control)
         return app
 
@@ -115,6 +123,15 @@ class Endpoints:
     async def _end(self, _request: web.Request) -> web.Response:
         self._stop()
         return web.json_response({}, status=202)
+
+    async def _spoil(self, request: web.Request) -> web.Response:
+        """Set what goes wrong with the next requests to Azure OpenAI: kind, requests."""
+        try:
+            self._faults.set(request.query["kind"], int(request.query["requests"]))
+        except (KeyError, ValueError) as error:
+            return _refuse(400, str(error))
+        left = self._faults.left()
+        return web.json_response({"kind": left[0], "requests": left[1]} if left else {})
 
     async def _issue(self, request: web.Request) -> web.Response:
         """Issue a token for any principal, for tests: objectId, name, kind, resource, lifetimeSeconds."""

@@ -38,6 +38,7 @@ from emulator.report import report
 from emulator.state import Home, Settings, StateError
 
 if TYPE_CHECKING:
+    from emulator.ai.faults import Faults
     from emulator.ai.usage import Usage
     from emulator.postgres.gateway import Gateway
 
@@ -77,6 +78,7 @@ class Daemon:
         self.backend: Backend
         self._gateway: Gateway
         self._usage: Usage
+        self._faults: Faults
         self._saved: Json = {}
 
     def stop(self) -> None:
@@ -129,6 +131,7 @@ class Daemon:
         threading.Thread(target=self._parts.warm_up, name="warm-up", daemon=True).start()
 
     async def _assemble(self, services: Services) -> None:
+        from emulator.ai.faults import Faults
         from emulator.ai.usage import Usage
 
         self.store = Store(self.home.resources)
@@ -142,6 +145,7 @@ class Daemon:
         self._saved = counters
         self._calls.update(counters.get("calls", {}))
         self._usage = Usage.from_json(counters.get("usage", {}))
+        self._faults = Faults()
 
     @property
     def deployer(self) -> Principal:
@@ -172,7 +176,7 @@ class Daemon:
         )
         root = web.Application(middlewares=[self._count])
         # Two labels before azure.com: the hosts of accounts, and not management.azure.com. The last star is for a port.
-        root.add_domain("*.*.azure.com*", self._parts.ai(self.lookup, self.identity, self._usage))
+        root.add_domain("*.*.azure.com*", self._parts.ai(self.lookup, self.identity, self._usage, self._faults))
         root.add_domain("*", ArmApp(ControlPlane(plane), self.lookup, self.identity).create())
         return root
 
@@ -184,6 +188,7 @@ class Daemon:
             identity_header=self.settings.identity_header,
             control_secret=self.settings.control_secret,
             calls=self._calls,
+            faults=self._faults,
             status=self.status,
             stop=self.stop,
         ).create()

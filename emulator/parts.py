@@ -14,6 +14,7 @@ from emulator.identity import Identity
 from emulator.postgres.backend import Backend, Services
 
 if TYPE_CHECKING:
+    from emulator.ai.faults import Faults
     from emulator.ai.usage import Usage
     from emulator.postgres.gateway import Gateway
 
@@ -46,11 +47,11 @@ class Parts:
 
         return Gateway(lookup, identity, backend, context)
 
-    def ai(self, lookup: Lookup, identity: Identity, usage: Usage) -> web.Application:
+    def ai(self, lookup: Lookup, identity: Identity, usage: Usage, faults: Faults) -> web.Application:
         """Return the data planes of the AI accounts."""
         from emulator.ai.app import create_app
 
-        return create_app(lookup, identity, usage)
+        return create_app(lookup, identity, usage, faults)
 
     def warm_up(self) -> None:
         """Load what the first embedding would wait for."""

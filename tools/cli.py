@@ -146,12 +146,19 @@ def search(
     target: Target = "emulator",
     job: Annotated[str, typer.Option(help="Search one job's rows only.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=1000, help="How many rows.")] = 10,
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="Rows with column=value only, or with <, <=, >, >=, <>; may be repeated."),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare every row, instead of asking a vector index.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find the rows whose text is nearest in meaning."""
     from tools.commands import search as command
 
-    command.search(stack, target, query, job, limit, as_json=as_json)
+    command.search(stack, target, query, job, limit, conditions or [], exact=exact, as_json=as_json)
 
 
 @app.command(context_settings=PASS_ON)
@@ -245,6 +252,19 @@ def run_tests(
     from tools.commands import checks as command
 
     raise typer.Exit(command.test(level, arguments or []))
+
+
+@app.command()
+def bench(
+    only: Annotated[str, typer.Option(help="Which ones, such as B1,B6; all when left out.")] = "",
+    runs: Annotated[int, typer.Option(min=0, max=100, help="How often each; 0: as often as it is worth.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny, to see that they run; keeps no result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the engine on a server of its own; writes benchmarks/results.json and the pictures of docs."""
+    from tools.commands import bench as command
+
+    raise typer.Exit(command.bench(only, runs or None, quick=quick, as_json=as_json))
 
 
 def run(arguments: list[str]) -> int:

@@ -27,6 +27,7 @@ class VectorizationJobArgs(DatabaseArgs):
         job: the job as `JobSpec.to_json()` gives it; its name and table say which job it is.
         workers: connections that embed at the same time during the backfill.
         timeout_seconds: longest backfill inside one run of the engine; the next run, or any worker, goes on.
+        engine: digest of the engine's SQL; a job, whose functions are made of it, is defined again when it changed.
         revision: raise it to run the backfill again without another change.
         remove_on_delete: whether delete removes the vectors with the job.
         estimate: rows, tokens, requests, costUsd, minutes, asOf: shown in the preview, never compared.
@@ -34,6 +35,7 @@ class VectorizationJobArgs(DatabaseArgs):
 
     deployment: pulumi.Input[Mapping[str, Any]]
     job: pulumi.Input[Mapping[str, Any]]
+    engine: pulumi.Input[str | None] | None = None
     workers: pulumi.Input[int] = 4
     timeout_seconds: pulumi.Input[int] = 3600
     revision: pulumi.Input[int] = 1
@@ -76,6 +78,7 @@ class VectorizationJobProvider(Provider[WantedJob]):
             "password",
             "deployment",
             "job",
+            "engine",
             "workers",
             "timeoutSeconds",
             "revision",

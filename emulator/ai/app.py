@@ -8,8 +8,10 @@ from aiohttp import web
 from emulator.ai import tokens, vectors
 from emulator.ai.embeddings import Embeddings
 from emulator.ai.errors import ServiceError, refusal, resource_not_found
+from emulator.ai.faults import Faults
 from emulator.ai.language.operations import Language
 from emulator.ai.quota import Quota
+from emulator.ai.spoiling import spoiling
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Lookup
 from emulator.identity import Identity
@@ -27,16 +29,20 @@ def load() -> None:
     vectors.load()
 
 
-def create_app(lookup: Lookup, identity: Identity, usage: Usage) -> web.Application:
+def create_app(
+    lookup: Lookup, identity: Identity, usage: Usage, faults: Faults, quota: Quota | None = None
+) -> web.Application:
     """Return the application that answers `*.openai.azure.com` and `*.cognitiveservices.azure.com`.
 
     Args:
         lookup: The accounts, their deployments and their role assignments.
         identity: Whose tokens are accepted.
         usage: Where requests are counted.
+        faults: What goes wrong on demand.
+        quota: The rate limits; full buckets unless given.
     """
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="embeddings")
-    embeddings = Embeddings(lookup, identity, usage, Quota(), executor)
+    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor)
     language = Language(lookup, identity, usage, executor)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -54,7 +60,7 @@ def create_app(lookup: Lookup, identity: Identity, usage: Usage) -> web.Applicat
 
     openai_kinds = frozenset({"OpenAI", "AIServices"})
     language_kinds = frozenset({"TextAnalytics", "AIServices", "CognitiveServices"})
-    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_refusals])
+    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_refusals, spoiling(faults)])
     app.router.add_post("/openai/deployments/{deployment}/embeddings", route(embeddings.by_deployment, openai_kinds))
     app.router.add_post("/openai/v1/embeddings", route(embeddings.by_model, openai_kinds))
     app.router.add_post("/language/:analyze-text", route(language.analyze_text, language_kinds))

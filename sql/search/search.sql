@@ -1,61 +1,128 @@
--- Semantic search over a job's vectors.
+-- Semantic search over a job's vectors. Every function here but search_plan runs with the caller's own rights and writes nothing,
+-- so row security and deletes of the source hold, and a read replica can search.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- What a search needs to know about a job: the statement ($1 query's vector, $2 how many), and how to embed the query.
--- From the definition only; no row is read here. The statement has one level, so that rows which row security hides, or
--- which are gone, do not use up the limit.
-CREATE OR REPLACE FUNCTION vectorize.search_plan(job text, OUT statement text, OUT deployment_name text, OUT asked_dimensions integer)
+-- What a search needs to know about a job: how its query is embedded, and the pieces of its statement, in which $1 is the
+-- query's vector. From the definition only; no row is read here. A search reads it once, so that a generation that becomes
+-- current meanwhile is not asked for the vector of another one.
+CREATE OR REPLACE FUNCTION vectorize.search_plan(job text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job := vectorize.job_named(search_plan.job);
+    rows_of vectorize.job := j;  -- whose keys name the rows that are found: those of the table, not of its chunks
+    chunked boolean := j.source <> j.declared_source;
     d vectorize.deployment;
     vectors text := vectorize.vector_schema();
-    holder text := CASE j.target WHEN 'column' THEN 's' ELSE 'v' END;
+    vector text := format('%s.%I', CASE j.target WHEN 'column' THEN 's' ELSE 'v' END, j.target_column);
     tables text := vectorize.table_name(j.source) || ' AS s';
+    texts text[] := vectorize.template_columns(j.template);
+    complete boolean;
 BEGIN
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    deployment_name := d.name;
-    asked_dimensions := CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END;
+    IF chunked THEN
+        SELECT * INTO rows_of FROM vectorize.job AS o WHERE o.name = j.name AND o.stage = 'split';
+        -- Row security, deletes and filters are the table's own.
+        tables := format('%s JOIN %s AS o ON %s', tables, vectorize.table_name(j.declared_source), vectorize.key_match(rows_of, 's.{name}', 'o.{name}'));
+    END IF;
+    IF NOT vectorize.has_columns(rows_of.source, rows_of.key_columns) OR NOT vectorize.has_columns(j.target_table, ARRAY[j.target_column]) THEN
+        RAISE EXCEPTION 'job %: its table, its key or its vectors are gone', j.name USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'vectorize.status says what happened; define the job again.';
+    END IF;
+    complete := vectorize.has_columns(j.source, texts);  -- without a column of the template, rows are found still
     IF j.target = 'table' THEN
         tables := format('%s AS v JOIN %s ON %s', vectorize.table_name(j.target_table), tables, vectorize.key_match(j, 'v.{name}', 's.{name}'));
     END IF;
-    statement := format('SELECT jsonb_build_object(%1$s), %2$s.%3$I OPERATOR(%4$s.%5$s) $1::%4$s.%6$I(%7$s), %8$s FROM %9$s WHERE %2$s.%3$I IS NOT NULL ORDER BY 2 LIMIT $2',
-        (SELECT string_agg(format('%L, s.%I', c, c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord)),
-        holder, j.target_column, vectors, CASE j.distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END, j.type, j.dimensions,
-        vectorize.template_expression(j.template, j.source, 's'), tables);
+    RETURN jsonb_build_object(
+        'job', j.name, 'deployment', d.name, 'model', d.model, 'dimensions', j.dimensions,
+        'asked_dimensions', CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END,
+        'lists', CASE WHEN j.index_method = 'ivfflat' THEN coalesce((j.index_options ->> 'lists')::integer, 100) END,
+        'tables', tables, 'filtered', j.declared_source::oid, 'alias', CASE WHEN chunked THEN 'o' ELSE 's' END, 'vector', vector, 'vector_schema', vectors,
+        'columns', (SELECT string_agg(DISTINCT format('s.%I', c), ', ') FROM unnest(rows_of.key_columns || CASE WHEN complete THEN texts END || CASE WHEN chunked THEN '{chunk}'::text[] END) AS c),
+        'distance', format('%s OPERATOR(%s.%s) $1::%2$s.%4$I(%5$s)', vector, vectors,
+            CASE j.distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END, j.type, j.dimensions),
+        'key', vectorize.key_json(rows_of, 's.{name}'),
+        'content', CASE WHEN complete THEN vectorize.template_expression(j.template, j.source, 's') ELSE 'NULL::text' END,
+        'chunk', CASE WHEN chunked THEN 's.chunk' ELSE 'NULL::integer' END);
 END
 $$;
 
--- The `k` rows nearest to the query, nearest first, with the text that was embedded. Runs with the caller's own rights and joins
--- the source, so its row security and its deletes hold; writes nothing, so it runs on a replica.
-CREATE OR REPLACE FUNCTION vectorize.search(job text, query text, k integer DEFAULT 10)
-RETURNS TABLE (key jsonb, distance float8, content text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+CREATE OR REPLACE FUNCTION vectorize.has_columns(relation oid, names text[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(*) = cardinality(names) FROM pg_attribute AS a
+    WHERE a.attrelid = relation AND a.attname = ANY (names) AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+
+-- The statement of a search: $1 the query's vector, $2 how many. The limit stands beside the source's own conditions, so rows that
+-- are filtered out, hidden or gone do not use it up; keys and texts are put together outside, for the rows found only.
+CREATE OR REPLACE FUNCTION vectorize.search_statement(plan jsonb, filter jsonb, exact boolean) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('SELECT %s, vectorize_distance, %s, %s FROM (SELECT %s, %s AS vectorize_distance FROM %s WHERE %s IS NOT NULL%s ORDER BY %s LIMIT $2) AS s '
+        -- An iterative scan gives rows nearly in order only, and without the sum the planner takes them as sorted.
+        'ORDER BY vectorize_distance + 0',
+        plan ->> 'key', plan ->> 'content', plan ->> 'chunk', plan ->> 'columns', plan ->> 'distance', plan ->> 'tables', plan ->> 'vector',
+        ' AND ' || vectorize.filter_condition((plan ->> 'filtered')::oid, plan ->> 'alias', filter),
+        -- No index knows the order of this sum, and all others may serve the filter: exact.
+        CASE WHEN exact THEN format('(%s) + 0', plan ->> 'distance') ELSE plan ->> 'distance' END)
+$$;
+
+-- Runs a plan. Settings of pgvector that make an index give as many rows as are asked for hold for the one statement.
+CREATE OR REPLACE FUNCTION vectorize.nearest(plan jsonb, embedding real[], k integer, filter jsonb, exact boolean)
+RETURNS TABLE (key jsonb, distance float8, content text, chunk integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
+SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C' AS $$
 DECLARE
-    plan record;
-    embedding real[];
-    reach text := current_setting('hnsw.ef_search', true);
-    iterative text := current_setting('hnsw.iterative_scan', true);
-    can_iterate boolean := (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector');
+    s record;
+    names text[] := '{}';
+    were text[] := '{}';
 BEGIN
-    IF query !~ '\S' OR query IS NULL THEN
-        RAISE EXCEPTION 'the query is empty' USING ERRCODE = 'invalid_parameter_value';
+    IF (k BETWEEN 1 AND 10000) IS NOT TRUE THEN
+        RAISE EXCEPTION 'k: % is not a whole number from 1 to 10000', coalesce(k::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF cardinality(embedding) IS DISTINCT FROM (plan ->> 'dimensions')::integer THEN
+        RAISE EXCEPTION 'job %: its vectors have % dimensions, and the query''s has %', plan ->> 'job', plan ->> 'dimensions', coalesce(cardinality(embedding), 0)
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT * INTO plan FROM vectorize.search_plan(job);
-    embedding := azure_openai.create_embeddings(deployment_name => plan.deployment_name, input => query, dimensions => plan.asked_dimensions,
-        timeout_ms => 30000, max_attempts => 2);
-    -- An HNSW scan gives no more rows than ef_search, 40 unless told otherwise; it goes on from there where pgvector can (0.8).
-    PERFORM set_config('hnsw.ef_search', least(1000, greatest(coalesce(nullif(reach, '')::integer, 40), 2 * k))::text, true);
-    IF can_iterate THEN
-        PERFORM set_config('hnsw.iterative_scan', 'strict_order', true);
+    EXECUTE format('SELECT ''[1]''::%s.vector', plan ->> 'vector_schema');  -- loads pgvector, whose settings are not there before
+    FOR s IN
+        SELECT c.name, c.has, c.needs FROM (
+            SELECT n.name, current_setting(n.name, true) AS has, CASE n.name
+                -- HNSW gives no more rows at a time than ef_search; both go on from there where pgvector can (0.8).
+                WHEN 'hnsw.ef_search' THEN greatest(current_setting(n.name, true)::integer, least(1000, 2 * k))::text
+                WHEN 'ivfflat.probes' THEN greatest(current_setting(n.name, true)::integer, ceil(sqrt((plan ->> 'lists')::integer)))::text
+                ELSE replace(current_setting(n.name, true), 'off', 'relaxed_order') END AS needs
+            FROM unnest('{hnsw.ef_search,ivfflat.probes,hnsw.iterative_scan,ivfflat.iterative_scan}'::text[]) AS n (name)) AS c
+        WHERE c.has <> c.needs
+    LOOP
+        names := names || s.name;
+        were := were || s.has;
+        PERFORM set_config(s.name, s.needs, true);
+    END LOOP;
+    RETURN QUERY EXECUTE vectorize.search_statement(plan, filter, exact) USING embedding, k;
+    IF NOT FOUND THEN
+        RAISE NOTICE 'job %: nothing found: no row has a vector yet, or none that % may see and the filter lets through', plan ->> 'job', current_user;
     END IF;
-    RETURN QUERY EXECUTE plan.statement USING embedding, k;
-    PERFORM set_config('hnsw.ef_search', coalesce(nullif(reach, ''), '40'), true);
-    IF can_iterate THEN
-        PERFORM set_config('hnsw.iterative_scan', coalesce(nullif(iterative, ''), 'off'), true);
-    END IF;
+    PERFORM set_config(w.name, w.has, true) FROM unnest(names, were) AS w (name, has);
 END
+$$;
+
+-- The `k` rows nearest to the query, nearest first, with the text that was embedded. `filter` is an object of conditions on the
+-- source's columns (filter.sql); `exact` looks at every row that passes it and at no vector index.
+CREATE OR REPLACE FUNCTION vectorize.search(job text, query text, k integer DEFAULT 10, filter jsonb DEFAULT NULL, exact boolean DEFAULT false)
+RETURNS TABLE (key jsonb, distance float8, content text, chunk integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    plan jsonb := vectorize.search_plan(job);
+BEGIN
+    RETURN QUERY SELECT * FROM vectorize.nearest(plan, vectorize.query_embedding(plan, query), k, filter, exact);
+END
+$$;
+
+-- The same by a vector that the caller has: of an earlier query (vectorize.embed_query), or of a row, for rows like it.
+-- Of float8, which is what drivers make of a list of numbers.
+CREATE OR REPLACE FUNCTION vectorize.search_by(job text, embedding float8[], k integer DEFAULT 10, filter jsonb DEFAULT NULL, exact boolean DEFAULT false)
+RETURNS TABLE (key jsonb, distance float8, content text, chunk integer)
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT * FROM vectorize.nearest(vectorize.search_plan(job), embedding::real[], k, filter, exact)
 $$;
 
 RESET ROLE;

@@ -26,6 +26,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
             SELECT {k}, w.chunk, w.content FROM wanted AS w JOIN b ON b.ord = w.ord
             WHERE NOT EXISTS (SELECT FROM had WHERE had.ord = w.ord AND had.nth = w.nth AND had.content = w.content)
             ORDER BY w.ord, w.chunk;
+        SET CONSTRAINTS ALL IMMEDIATE;
         RETURN true;
     END$x$
 $$;

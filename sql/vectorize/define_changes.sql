@@ -64,6 +64,10 @@ BEGIN
         vectorize.table_name(j.declared_source), vectorize.place(j), j.type, j.dimensions, j.deployment)];
     SELECT string_agg(tgname, ', ' ORDER BY tgname) INTO user_triggers FROM pg_trigger
     WHERE tgrelid = j.source AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype::int & 16 > 0 AND tgname !~ '^vectorize_\d+';
+    IF j.target = 'column' AND j.source = j.declared_source THEN
+        lines := lines || 'a transaction under REPEATABLE READ or SERIALIZABLE that updates a row whose vector was written since it began fails with 40001; '
+            'target table spares that'::text;
+    END IF;
     IF j.target = 'column' AND user_triggers IS NOT NULL THEN
         lines := lines || format('writing a vector updates the row, so these triggers fire: %s; target table spares that', user_triggers);
     END IF;
@@ -79,12 +83,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 ELSE format('column %s of %s', j.target_column, vectorize.table_name(j.source)) END
 $$;
 
--- Starts the walk over all rows anew, comparing each with its receipt.
+-- Starts the walk over all rows anew, comparing each with its receipt. What is being embedded now was read before the reason to
+-- walk: it moves on to a new version, or its vector would be written after the walk has passed its row. In the order of the
+-- versions, as claims lock them.
 CREATE OR REPLACE FUNCTION vectorize.restart_sweep(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
     UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
+    EXECUTE format('WITH leased AS MATERIALIZED (SELECT version FROM vectorize_jobs.item_%1$s WHERE lease IS NOT NULL ORDER BY version FOR UPDATE)
+        UPDATE vectorize_jobs.item_%1$s AS i SET version = nextval(''vectorize.version''), lease = NULL, attempts = 0 FROM leased AS l WHERE i.version = l.version', job_id);
 END
 $$;
 

@@ -8,10 +8,18 @@ CREATE OR REPLACE FUNCTION vectorize.open_schema(j vectorize.job, owner text) RE
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     foreign_function regprocedure;
+    caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
+    -- Who makes things here could put them under the engine's own names: it is for the source's owner, and who can act as that.
+    IF NOT EXISTS (SELECT FROM vectorize.job AS o JOIN pg_class AS c ON c.oid = o.source
+                   WHERE o.id = j.id AND c.relowner = quote_ident(owner)::regrole AND pg_has_role(caller, c.relowner, 'SET')) THEN
+        RAISE EXCEPTION 'job %: % cannot act as %', j.name, caller, owner USING ERRCODE = 'insufficient_privilege';
+    ELSIF EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = 'vectorize_jobs'::regnamespace AND c.relowner <> 'vectorize_owner'::regrole) THEN
+        RAISE EXCEPTION 'job %: schema vectorize_jobs holds tables that are not the engine''s; drop them', j.name USING ERRCODE = 'insufficient_privilege';
+    END IF;
     FOR foreign_function IN
         SELECT p.oid FROM pg_proc AS p
-        WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname ~ format('^(read|scan|sample|lock|write)_%s$', j.id) AND p.proowner <> owner::regrole
+        WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname ~ format('^(read|scan|sample|lock|write)_%s$', j.id) AND p.proowner <> quote_ident(owner)::regrole
     LOOP
         EXECUTE format('DROP FUNCTION %s', foreign_function);
     END LOOP;

@@ -30,10 +30,13 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the changes are there again
-    -- The sweep before the items: feeders take them in that order too.
+    -- The sweep before the items: feeders take them in that order too. The other changes another time: a restart takes items in an
+    -- order of its own, and two orders make a circle.
     DELETE FROM vectorize_jobs.change_{job} WHERE k1 IS NULL;
     IF FOUND THEN
         PERFORM vectorize.restart_sweep({job});
+        folded := 1;
+        RETURN;
     END IF;
     IF newest_id > seen_id THEN
         newer := ARRAY(

@@ -20,6 +20,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{s}', (SELECT string_agg(format('s.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{names}', (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
+        ('{after}', vectorize.key_after(j, 's.{name}', 'vectorize_a{n}')),
         -- OFFSET keeps the planner from reading the whole target into a hash table, which looks cheap while it is empty.
         ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
             ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s OFFSET 0)', vectorize.table_name(j.target_table),
@@ -38,7 +39,8 @@ $$;
 -- scan:   the next rows by key, for sweeps.
 -- sample: a share of all rows, for estimates.
 -- lock:   like read, and locked for the vector that follows; rows that somebody else holds are left out, not waited for.
--- write:  the vectors, NULL for rows that have none; of a splitter the chunks, as JSON arrays.
+-- write:  the vectors, NULL for rows that have none; of a splitter the chunks, as JSON arrays. What a constraint or a trigger puts
+--         off would run at the worker's commit, with the worker's rights and outside its EXCEPTION block; so it runs here.
 CREATE OR REPLACE FUNCTION vectorize.access_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, returns text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH typed AS (
@@ -47,7 +49,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT f.* FROM typed, LATERAL (VALUES
         ('read', arrays, 'TABLE (ord bigint, content text, stored boolean)', $x$BEGIN
-            RETURN QUERY SELECT b.ord, {text}, {stored} FROM unnest({a}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match};
+            RETURN QUERY SELECT b.ord, {text}, {stored} FROM ROWS FROM ({unnested}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match};
         END$x$),
         ('scan', after || ', vectorize_most integer, vectorize_texts boolean', format('TABLE (%s, content text, stored boolean)', keys), $x$BEGIN
             IF vectorize_a1 IS NULL THEN
@@ -55,7 +57,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                     FROM {source} AS s ORDER BY {s} LIMIT vectorize_most;
             ELSE
                 RETURN QUERY SELECT {values}, CASE WHEN vectorize_texts THEN {text} END, CASE WHEN vectorize_texts THEN {stored} END
-                    FROM {source} AS s WHERE ({s}) > ({a}) ORDER BY {s} LIMIT vectorize_most;
+                    FROM {source} AS s WHERE {after} ORDER BY {s} LIMIT vectorize_most;
             END IF;
         END$x$),
         ('sample', 'vectorize_percent real', format('TABLE (%s, content text, stored boolean)', keys), $x$BEGIN
@@ -66,13 +68,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             END IF;
         END$x$),
         ('lock', arrays, 'TABLE (ord bigint, content text, stored boolean)', CASE j.target WHEN 'column' THEN $x$BEGIN
-            RETURN QUERY SELECT b.ord, {text}, {stored} FROM unnest({a}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
+            RETURN QUERY SELECT b.ord, {text}, {stored} FROM ROWS FROM ({unnested}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE WHEN j.stage = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$BEGIN
-            UPDATE {source} AS s SET {column} = b.vector
-            FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
-            WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL);
+        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE WHEN j.stage = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$DECLARE
+            vectorize_filled bigint;
+        BEGIN
+            WITH written AS (
+                UPDATE {source} AS s SET {column} = b.vector
+                FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
+                WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.vector IS NOT NULL AS filled
+            )
+            SELECT pg_catalog.count(*) INTO vectorize_filled FROM written AS w WHERE w.filled;
+            IF vectorize_filled <> pg_catalog.cardinality(vectorize_vectors) - pg_catalog.cardinality(pg_catalog.array_positions(vectorize_vectors, NULL)) THEN
+                RAISE EXCEPTION 'a trigger or a policy of the table kept the vector from being written';
+            END IF;
+            SET CONSTRAINTS ALL IMMEDIATE;
             RETURN true;
         END$x$ ELSE $x$BEGIN
             INSERT INTO {target} ({names}, {column})
@@ -81,6 +92,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             IF pg_catalog.array_ndims(pg_catalog.array_positions(vectorize_vectors, NULL)) > 0 THEN
                 DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
             END IF;
+            SET CONSTRAINTS ALL IMMEDIATE;
             RETURN true;
         END$x$ END)
     ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL

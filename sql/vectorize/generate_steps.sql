@@ -67,6 +67,7 @@ BEGIN
             ('{arrays}', vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s')), ('{keys}', vectorize.key_list(n, 'keys.a%s')),
             ('{set s.k}', vectorize.key_list(n, 'k%s = page.k%s')),
             ('{r is b}', vectorize.key_match(j, 'r.k{n}', 'b.k{n}')), ('{f is b}', vectorize.key_match(j, 'f.k{n}', 'b.k{n}')),
+            ('{r after sweep}', vectorize.key_after(j, 'r.k{n}', 'sweep.k{n}')),
             ('{key arrays}', vectorize.key_list(n, 'array_agg(d.k%s)'))) AS p (mark, value)
     LOOP
         body := replace(body, part.mark, part.value);

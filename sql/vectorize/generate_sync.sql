@@ -5,8 +5,11 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
--- What cannot be read (a column renamed or dropped) must not fail the user's statement: it notes an empty key, which asks for
--- a sweep of all rows, and workers stop the job with the reason.
+-- What cannot be read (a column renamed, dropped, or of another type, whose cast may be a user's) must not fail the user's
+-- statement: it notes an empty key, which asks for a sweep of all rows, and workers stop the job with the reason.
+-- Every row of every statement passes here. So an update that changes no text is one expression; nothing is written inside the
+-- block, where it would cost a transaction number a row; and the search path, which is set for each row, is short: pg_catalog
+-- comes first without being named.
 CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -14,21 +17,23 @@ DECLARE
     body text := $sync$
 DECLARE
     {variables}
-    old_text text;
-    new_text text;
-    rekeyed boolean := false;
+    rekeyed boolean;
+    unfit boolean;
 BEGIN
     BEGIN
-        IF TG_OP <> 'INSERT' THEN {read old} END IF;
-        IF TG_OP <> 'DELETE' THEN {read new} END IF;
         IF TG_OP = 'UPDATE' THEN
-            old_text := {text old};
-            new_text := {text new};
-            rekeyed := ({old keys}) IS DISTINCT FROM ({new keys});
-            IF NOT rekeyed AND old_text COLLATE "C" = new_text COLLATE "C" THEN
+            {check texts}
+            IF {text old} COLLATE "C" = {text new} COLLATE "C" AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
                 RETURN NULL;
             END IF;
         END IF;
+        IF TG_OP = 'DELETE' THEN unfit := {unfit old}; ELSE unfit := {unfit new}; END IF;
+        IF unfit THEN
+            RAISE datatype_mismatch;
+        END IF;
+        IF TG_OP <> 'INSERT' THEN {read old} END IF;
+        IF TG_OP <> 'DELETE' THEN {read new} END IF;
+        rekeyed := TG_OP = 'UPDATE' AND ({old keys}) IS DISTINCT FROM ({new keys});
     EXCEPTION WHEN OTHERS THEN
         INSERT INTO vectorize_jobs.change_{job} DEFAULT VALUES;
         RETURN NULL;
@@ -45,9 +50,16 @@ END $sync$;
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('{variables}', (SELECT string_agg(format('old_k%s %s; new_k%s %s;', ord, t, ord, t), ' ' ORDER BY ord) FROM unnest(key_types) WITH ORDINALITY AS x (t, ord))),
+            ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; new_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', job_id, job_id), ' ')),
+            ('{check texts}', coalesce((SELECT format('IF %s THEN RAISE datatype_mismatch; END IF;', string_agg(format('pg_typeof(NEW.%I) <> ''boolean''::regtype', a.attname), ' OR '))
+                FROM pg_attribute AS a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'boolean'::regtype
+                    AND a.attname = ANY (vectorize.template_columns(template)) HAVING count(*) > 0), '')),
+            ('{unfit old}', vectorize.unfit_types(source, key, template, 'OLD')),
+            ('{unfit new}', vectorize.unfit_types(source, key, template, 'NEW')),
             ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{read new}', (SELECT string_agg(format('new_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{new keys}', vectorize.key_list(n, 'new_k%s')),
@@ -58,9 +70,22 @@ BEGIN
     LOOP
         body := replace(body, part.mark, part.value);
     END LOOP;
-    RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp %s AS %L',
+    RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_temp %s AS %L',
         job_id, vectorize.render_settings_of(source, template), body);
 END
+$$;
+
+-- Whether a row's columns have other types by now than those that the job was defined with. Assigned or cast, such a value could
+-- call a function of a user's as the engine's owner. The types are those of the change table, whatever their names are now.
+CREATE OR REPLACE FUNCTION vectorize.unfit_types(source oid, key text[], template text, alias text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(string_agg(CASE
+        WHEN k.ord IS NULL THEN format('pg_typeof(%s.%I) <> ''boolean''::regtype', alias, a.attname)
+        WHEN a.atttypid = vectorize.base_type(a.atttypid) THEN format('pg_typeof(%s.%I) <> pg_typeof(new_k%s)', alias, a.attname, k.ord)
+        ELSE format('vectorize.base_type(pg_typeof(%s.%I)) <> pg_typeof(new_k%s)', alias, a.attname, k.ord) END, ' OR '), 'true')
+    FROM pg_attribute AS a LEFT JOIN unnest(key) WITH ORDINALITY AS k (name, ord) ON k.name = a.attname
+    WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
+      AND (k.ord IS NOT NULL OR (a.atttypid = 'boolean'::regtype AND a.attname = ANY (vectorize.template_columns(template))))
 $$;
 
 -- Each setting costs every row of every update, so only those that the template's types look at.

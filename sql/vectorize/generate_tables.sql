@@ -18,6 +18,33 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM unnest(j.key_columns) WITH ORDINALITY AS k (name, ord)
 $$;
 
+-- The condition that one key comes after another in the order of their index. Operators have their schemas: by name alone a user
+-- could put another one before them, and that of an extension's type would not be found.
+CREATE OR REPLACE FUNCTION vectorize.key_after(j vectorize.job, left_side text, right_side text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH k AS (
+        SELECT x.ord, x.operator AS equal, replace(x.operator, '.=)', '.>)') AS greater,
+               replace(replace(left_side, '{name}', quote_ident(x.name)), '{n}', x.ord::text) AS l,
+               replace(replace(right_side, '{name}', quote_ident(x.name)), '{n}', x.ord::text) AS r
+        FROM unnest(j.key_columns, j.key_operators) WITH ORDINALITY AS x (name, operator, ord)
+    )
+    SELECT CASE WHEN bool_and(k.equal = 'OPERATOR(pg_catalog.=)')
+        THEN format('ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)', string_agg(k.l, ', ' ORDER BY k.ord), string_agg(k.r, ', ' ORDER BY k.ord))
+        ELSE '(' || string_agg((SELECT coalesce(string_agg(format('%s %s %s AND ', b.l, b.equal, b.r), '' ORDER BY b.ord), '') FROM k AS b WHERE b.ord < k.ord)
+                               || format('%s %s %s', k.l, k.greater, k.r), ' OR ' ORDER BY k.ord) || ')' END
+    FROM k
+$$;
+
+-- The expression that shows a key as JSON; {name} and {n} as above. A type of a user's goes by its output function: to JSON it may
+-- have a cast, which would run with the rights of whoever looks.
+CREATE OR REPLACE FUNCTION vectorize.key_json(j vectorize.job, expression text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'pg_catalog.jsonb_build_object(' || string_agg(format('%L, %s', k.name,
+        format(CASE WHEN to_regtype(k.type)::oid < 16384 THEN '%s' ELSE 'pg_catalog.concat(%s)' END,
+               replace(replace(expression, '{name}', quote_ident(k.name)), '{n}', k.ord::text))), ', ' ORDER BY k.ord) || ')'
+    FROM unnest(j.key_columns, j.key_types) WITH ORDINALITY AS k (name, type, ord)
+$$;
+
 -- change:  what triggers append, with no unique key, so that no writer ever waits for another or for a worker.
 -- item:    what is queued, at most one a key; `version` names an item and moves on with every change.
 -- receipt: what every embedded (or empty) row was embedded from.

@@ -3,8 +3,8 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- The reason to stop the job, or NULL. A template column that only changed its type is swept anew instead: the rewrite fired
--- no trigger, but nothing is wrong.
+-- The reason to stop the job, or NULL. A template column that only changed its type, and other partitions, are swept anew instead:
+-- they fired no trigger, but nothing is wrong.
 CREATE OR REPLACE FUNCTION vectorize.check_source(job_id integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -16,9 +16,12 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source) THEN
         RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
     END IF;
+    IF vectorize.hides_rows(j.source) THEN
+        RETURN format('row security is forced on %s and no policy lets its owner see a row: create one, or do not force it', vectorize.table_name(j.source));
+    END IF;
     seen := vectorize.source_facts(j);
     IF seen = j.facts THEN
-        RETURN NULL;
+        RETURN vectorize.read_failure(j);
     END IF;
     SELECT string_agg(c, ', ' ORDER BY c) INTO gone FROM jsonb_object_keys(j.facts -> 'template') AS c
     WHERE NOT coalesce(seen -> 'template', '{}') ? c;
@@ -29,6 +32,9 @@ BEGIN
             array_to_string(j.key_columns, ', '), vectorize.table_name(j.source));
     ELSIF seen -> 'target' IS DISTINCT FROM j.facts -> 'target' THEN
         RETURN format('the column %s for the vectors is gone or has another type: define the job again', j.target_column);
+    ELSIF seen -> 'names' <> j.facts -> 'names' THEN
+        RETURN format('%s is %s now: define the job again', j.facts -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END,
+            seen -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END);
     ELSIF seen -> 'owner' <> j.facts -> 'owner' OR seen -> 'functions' <> j.facts -> 'functions' THEN
         RETURN format('%s has another owner, or functions of the job are gone: define the job again', vectorize.table_name(j.source));
     ELSIF seen -> 'triggers' <> j.facts -> 'triggers' THEN
@@ -37,6 +43,21 @@ BEGIN
     UPDATE vectorize.job SET facts = seen WHERE id = job_id;
     PERFORM vectorize.restart_sweep(job_id);
     RETURN NULL;
+END
+$$;
+
+-- Why the source cannot be read, or NULL: a right that its owner lost, a policy that raises. Tried here, where it can be told, since
+-- in the middle of a batch it ends the whole call, and with it the other jobs'. What passes by itself is none of that.
+CREATE OR REPLACE FUNCTION vectorize.read_failure(j vectorize.job) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('SELECT FROM vectorize_jobs.scan_%s(%s, 1, true)', j.id, vectorize.key_list(cardinality(j.key_columns), 'NULL'));
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    IF sqlstate ~ '^(40|53|55P03|57|58|XX)' THEN
+        RAISE;
+    END IF;
+    RETURN format('%s cannot be read: %s. Correct it, then CALL vectorize.resume(%L)', vectorize.table_name(j.source), sqlerrm, j.name);
 END
 $$;
 

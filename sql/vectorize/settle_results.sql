@@ -51,7 +51,7 @@ BEGIN
             CONTINUE;
         END IF;
         tries := 0;
-        IF state ~ '^(42|3F|0A)' THEN
+        IF state ~ '^(42|3F|0A|55000)' THEN
             -- Nothing that one row could be blamed for: a trigger of the source calls what is not there, or a right is missing.
             PERFORM vectorize.stop(s.job, pg_catalog.format('writing the vectors failed: %s. Correct it, then CALL vectorize.resume', error));
             COMMIT;

@@ -87,6 +87,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = table_oid
 $$;
 
+-- Whether row security keeps every row from the table's own owner, as whom rows are read: they would seem to be gone.
+CREATE OR REPLACE FUNCTION vectorize.hides_rows(source oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.relrowsecurity AND c.relforcerowsecurity
+        AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND (rolbypassrls OR rolsuper))
+        AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polpermissive AND polcmd IN ('*', 'r') AND polroles && ARRAY[c.relowner, 0::oid])
+    FROM pg_class AS c WHERE c.oid = source
+$$;
+
 -- Everything about the source that a job takes for granted. `define` keeps it, workers compare (health.sql).
 CREATE OR REPLACE FUNCTION vectorize.source_facts(j vectorize.job) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -108,7 +117,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             SELECT count(*) FROM pg_proc AS p
             WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proowner = c.relowner AND p.prosecdef
               AND p.proname IN (format('read_%s', j.id), format('scan_%s', j.id), format('sample_%s', j.id),
-                                format('lock_%s', j.id), format('write_%s', j.id))))
+                                format('lock_%s', j.id), format('write_%s', j.id))),
+        -- The functions go by these names.
+        'names', jsonb_build_array(vectorize.table_name(c.oid), vectorize.table_name(j.target_table)))
+        -- Rows that come and go with a partition fire no trigger, nor does TRUNCATE of one that came later; it has other files then.
+        || CASE c.relkind WHEN 'p' THEN jsonb_build_object('partitions', (
+            SELECT jsonb_object_agg(p.relid::bigint::text, pg_relation_filenode(p.relid)) FROM pg_partition_tree(c.oid) AS p WHERE p.isleaf)) ELSE '{}' END
     FROM pg_class AS c WHERE c.oid = j.source
 $$;
 

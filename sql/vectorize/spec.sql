@@ -70,8 +70,8 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM vectorize.chunking_mistakes(full_spec);
     RETURN QUERY SELECT * FROM vectorize.index_option_mistakes(full_spec ->> 'index', full_spec -> 'index_options');
-    IF length(full_spec ->> 'column') NOT BETWEEN 1 AND 63 THEN
-        RETURN NEXT 'column: not a name of 1 to 63 characters';
+    IF octet_length(full_spec ->> 'column') NOT BETWEEN 1 AND 63 THEN
+        RETURN NEXT 'column: not a name of 1 to 63 bytes';
     END IF;
     BEGIN
         IF cardinality(vectorize.template_columns(full_spec ->> 'template')) = 0 THEN

@@ -102,8 +102,8 @@ DECLARE
     j vectorize.job;
 BEGIN
     FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state <> 'removed' AND o.standing <> 'previous' ORDER BY o.name, o.stage LOOP
-        RETURN QUERY EXECUTE format('SELECT %L::text, jsonb_build_object(%s), attempts, error, since FROM vectorize_jobs.failure_%s ORDER BY since',
-            j.name, (SELECT string_agg(format('%L, k%s', c, ord), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord)), j.id);
+        RETURN QUERY EXECUTE format('SELECT %L::text, %s, attempts, error, since FROM vectorize_jobs.failure_%s ORDER BY since',
+            j.name, vectorize.key_json(j, 'k{n}'), j.id);
     END LOOP;
 END
 $$;

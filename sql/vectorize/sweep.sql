@@ -88,7 +88,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
                 -- In two, so that each finds its place in the index.
                 (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE sweep.k1 IS NULL ORDER BY {r.k} LIMIT page_size)
                 UNION ALL
-                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE ({r.k}) > ({sweep.k}) ORDER BY {r.k} LIMIT page_size)) AS p ({k})
+                (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE {r after sweep} ORDER BY {r.k} LIMIT page_size)) AS p ({k})
         ), keys AS (
             SELECT {arrays} FROM page
         ), gone AS (

@@ -84,10 +84,7 @@ BEGIN
         RETURN NEXT format('table: %s belongs to %s, and %s cannot act as it: define the job as its owner, or GRANT %I TO %I',
             source_name, owner, current_user, owner, current_user);
     END IF;
-    IF c.relforcerowsecurity
-        AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND (rolbypassrls OR rolsuper))
-        AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = source AND polpermissive AND polroles && ARRAY[c.relowner, 0::oid])
-    THEN
+    IF vectorize.hides_rows(source) THEN
         RETURN NEXT format('table: row security is forced on %s and no policy lets its owner %s see a row: CREATE POLICY ... TO %I', source_name, owner, owner);
     END IF;
 END
@@ -106,14 +103,16 @@ BEGIN
             array_to_string(wanted, ', '));
     END IF;
     FOR bad IN
-        SELECT a.attname, format_type(t.oid, NULL) AS type, t.typtype, n.nspname
+        SELECT a.attname, format_type(t.oid, NULL) AS type, t.typtype, t.typcategory, n.nspname
         FROM pg_attribute AS a
         JOIN pg_type AS t ON t.oid = vectorize.base_type(a.atttypid)
         JOIN pg_namespace AS n ON n.oid = t.typnamespace
         WHERE a.attrelid = source AND a.attname = ANY (key)
-          AND (t.typtype = 'c' OR NOT has_schema_privilege('vectorize_owner', n.oid, 'USAGE'))
+          AND (t.typtype = 'c' OR t.typcategory = 'A' OR NOT has_schema_privilege('vectorize_owner', n.oid, 'USAGE'))
     LOOP
         RETURN NEXT CASE WHEN bad.typtype = 'c' THEN format('key: column %s is of the composite type %s', bad.attname, bad.type)
+            -- Keys travel as arrays of each column, and an array of arrays has lost where one ends.
+            WHEN bad.typcategory = 'A' THEN format('key: column %s is of the array type %s', bad.attname, bad.type)
             ELSE format('key: the type %s of column %s is out of reach: GRANT USAGE ON SCHEMA %I TO vectorize_owner', bad.type, bad.attname, bad.nspname) END;
     END LOOP;
     RETURN QUERY SELECT format('key: a column named %s is in the way of the chunks'' own', c) FROM unnest(key) AS c WHERE chunked AND c IN ('chunk_id', 'chunk', 'content');

@@ -64,7 +64,7 @@ $$;
 -- Where the vectors of a table target go: beside the source, named after it and the column.
 CREATE OR REPLACE FUNCTION vectorize.target_table_name(source oid, column_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('%I.%I', n.nspname, left(c.relname, 62 - least(length(column_name), 30)) || '_' || left(column_name, 30))
+    SELECT format('%I.%I', n.nspname, (left(c.relname, 62 - least(length(column_name), 30)) || '_' || left(column_name, 30))::name)
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = source
 $$;
 

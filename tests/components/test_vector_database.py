@@ -105,3 +105,32 @@ def test_statistics_come_after_the_sample_and_before_the_jobs(deploy: Callable[.
 
 def test_the_jobs_status_is_exported_with_its_table(deploy: Callable[..., Any]) -> None:
     assert deploy().exports["jobs"]["notes"] == {"table": "public.invoices", "rows": 7, "embedded": 7}
+
+
+SCHEDULED = {"extensions": ["vector", "azure_ai", "pg_cron"], "workers": {"schedule": {"parallel": 3}}}
+
+
+def test_workers_of_pg_cron_come_after_the_jobs(deploy: Callable[..., Any]) -> None:
+    recording = deploy(SCHEDULED)
+    inputs = recording.one("database-workers").inputs
+    assert (inputs["parallel"], inputs["cronDatabase"], inputs["connection"]["database"]) == (
+        3,
+        "contracts",
+        "contracts",
+    )
+    for job in ("database-job-notes", "database-job-items"):
+        assert recording.reaches("database-workers", job)
+    assert recording.one("database-workers").deleted_with == "server"
+    assert not [one for one in deploy().registrations if one.name == "database-workers"]
+    assert deploy({**SCHEDULED, "jobs": {}}).reaches("database-workers", "database-statistics")
+
+
+def test_pg_cron_is_created_where_the_parameters_let_it_live(deploy: Callable[..., Any]) -> None:
+    recording = deploy({**SCHEDULED, "parameters": {"cron.database_name": "postgres"}})
+    databases = {
+        name: recording.one(f"database-extension-{name}").inputs["connection"]["database"]
+        for name in ("vector", "pg_cron")
+    }
+    assert databases == {"vector": "contracts", "pg_cron": "postgres"}
+    assert recording.one("database-workers").inputs["cronDatabase"] == "postgres"
+    assert recording.one("database-workers").inputs["connection"]["database"] == "contracts"

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from emulator.ai.app import create_app
+from emulator.ai.faults import Faults
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Deployment, ServerView
 from emulator.certificates import Certificates
@@ -134,7 +135,7 @@ class Services:
     async def _listen(self, ssl_context: ssl.SSLContext) -> None:
         endpoint = web.Application()
         endpoint.router.add_get("/msi/token", self._token)
-        ai = create_app(self.lookup, self.identity, self.usage)
+        ai = create_app(self.lookup, self.identity, self.usage, Faults())
         ai.middlewares.append(self._hold)
         self._runners = [web.AppRunner(ai), web.AppRunner(endpoint)]
         for runner, context in zip(self._runners, (ssl_context, None), strict=True):

@@ -4,14 +4,25 @@ CREATE SCHEMA azure_openai;
 GRANT USAGE ON SCHEMA azure_openai TO PUBLIC;
 CREATE SEQUENCE azure_openai.call;
 
--- A fault holds for the calls up to `last_call` that have an input LIKE `pattern`. Kinds: error (with `message`), short (a vector
--- too few), wide (a dimension too many), nan. `latency` counts for every call.
+-- A fault holds for the calls up to `last_call` that have an input LIKE `pattern`. Kinds: error (with `message`), lost (the same,
+-- but paid for: the answer never arrived whole), short and long (a vector too few, or too many), wide (a dimension too many),
+-- nan. `latency` counts for every call.
 CREATE TABLE azure_openai.fault (pattern text DEFAULT '%', kind text NOT NULL, message text, last_call bigint);
 CREATE TABLE azure_openai.setting (log_folder text, latency float8 DEFAULT 0);
 
 CREATE FUNCTION azure_openai.vector_of(input text, dimensions integer) RETURNS real[]
 LANGUAGE sql IMMUTABLE AS $$
     SELECT array_agg((('x' || substr(md5(i || input), 1, 4))::bit(16)::int / 65536.0 - 0.5)::real ORDER BY i) FROM generate_series(1, dimensions) AS i
+$$;
+
+-- Waits while somebody holds the advisory lock (gate, process id) of this session: so a test stops a worker at a step. 4001: its
+-- texts are read and nothing is sent; 4002: the answer is there, and paid for.
+CREATE FUNCTION azure_openai.pass_gate(gate integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    PERFORM pg_advisory_lock_shared(gate, pg_backend_pid());
+    PERFORM pg_advisory_unlock_shared(gate, pg_backend_pid());
+END
 $$;
 
 -- One file a call: a rolled-back table would forget what was paid for.
@@ -27,10 +38,12 @@ CREATE FUNCTION azure_openai.answer(inputs text[], dimensions integer) RETURNS T
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    number bigint := nextval('azure_openai.call');
+    number bigint;
     delay float8 := (SELECT latency FROM azure_openai.setting);
     f azure_openai.fault;
 BEGIN
+    PERFORM azure_openai.pass_gate(4001);
+    number := CASE WHEN pg_is_in_recovery() THEN 0 ELSE nextval('azure_openai.call') END;
     IF EXISTS (SELECT FROM unnest(inputs) AS i WHERE i = '') THEN
         RAISE EXCEPTION 'azure_openai.create_embeddings: 400: ''$.input'' is invalid.' USING ERRCODE = 'XX000';
     END IF;
@@ -40,14 +53,15 @@ BEGIN
     IF delay > 0 THEN
         PERFORM pg_sleep(delay);
     END IF;
-    IF f.kind = 'error' THEN
+    PERFORM azure_openai.pass_gate(4002);
+    IF f.kind IN ('error', 'lost') THEN
         RAISE EXCEPTION '%', f.message USING ERRCODE = 'XX000';
     END IF;
     RETURN QUERY
         SELECT CASE WHEN f.kind = 'nan' AND i LIKE f.pattern THEN array_fill('NaN'::real, ARRAY[dimensions])
                     ELSE azure_openai.vector_of(i, dimensions + CASE f.kind WHEN 'wide' THEN 1 ELSE 0 END) END
-        FROM unnest(inputs) WITH ORDINALITY AS x (i, ord)
-        WHERE f.kind IS DISTINCT FROM 'short' OR ord > 1 ORDER BY ord;
+        FROM unnest(CASE f.kind WHEN 'short' THEN inputs[2:] WHEN 'long' THEN inputs[1] || inputs ELSE inputs END)
+            WITH ORDINALITY AS x (i, ord) ORDER BY ord;
 END
 $$;
 

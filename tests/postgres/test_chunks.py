@@ -147,6 +147,7 @@ def test_a_poison_chunk_is_quarantined_and_its_neighbours_are_not(db: VectorData
 @pytest.fixture(scope="module")
 def splitter(server: VectorServer) -> Any:
     db = server.new_database()
+
     def split(*arguments: Any) -> Any:
         return db.value("SELECT vectorize.split(%s, %s, %s, 4)", list(arguments))
 

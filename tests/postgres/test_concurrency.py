@@ -239,3 +239,46 @@ def test_two_feeders_at_once_queue_no_row_twice(db: VectorDatabase) -> None:
     db.work_together(6)
     assert db.wrong() == []
     assert set(db.paid().values()) == {1}
+
+
+def test_a_table_truncated_while_its_rows_are_embedded_keeps_no_vector_of_them(db: VectorDatabase) -> None:
+    db.make_docs(40, target="table")
+    db.work()
+    db.execute("UPDATE docs SET body = 'changed ' || id WHERE id <= 20")
+    db.execute("INSERT INTO docs SELECT g, 'new ' || g FROM generate_series(41, 60) AS g")
+    db.mend(latency=2)
+    with db.connect() as worker:
+
+        def work() -> None:
+            worker.execute("CALL vectorize.work(NULL, 30)")
+
+        def truncate() -> None:
+            while db.calls() < 2:
+                pass
+            db.execute("TRUNCATE docs")
+            db.mend()
+            db.work()  # sweeps the empty table before the first worker has its vectors
+
+        in_threads(work, truncate)
+    check(db, "table")
+
+
+def test_a_new_template_reaches_the_rows_that_are_being_embedded(db: VectorDatabase) -> None:
+    db.make_docs(20, target="table")
+    db.mend(latency=2)
+    with db.connect() as worker:
+
+        def work() -> None:
+            worker.execute("CALL vectorize.work(NULL, 30)")
+
+        def define() -> None:
+            while db.calls() < 1:
+                pass
+            db.define(target="table", template="new {body}")
+            db.mend()
+            db.work()
+
+        in_threads(work, define)
+    db.work()
+    assert db.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
+    assert all(db.paid()[digest(f"new text {key}")] == 1 for key in range(1, 21))

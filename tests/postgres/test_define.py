@@ -69,6 +69,7 @@ def test_every_mistake_is_named_at_once(db: VectorDatabase) -> None:
         ({"state": "gone"}, "not one of active, paused"),
         ({"chunks": 3}, "no such setting"),
         ({"column": ""}, "1 to 63"),
+        ({"column": "ö" * 32}, "1 to 63 bytes"),
         ({"key": "id"}, "not a list"),
     ],
 )  # fmt: skip

@@ -161,3 +161,46 @@ def test_text_is_compared_byte_by_byte_and_rendered_under_fixed_settings(db: Vec
     assert digest("|||") in db.paid()
     db.execute("CALL vectorize.verify('docs')")
     assert db.notices[-1].endswith("0 missing, 0 stale, 0 orphaned")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "text"),
+    [
+        ("ALTER COLUMN id TYPE text", "id", "body"),
+        ("RENAME COLUMN id TO key", "key", "body"),
+        ("RENAME COLUMN body TO content", "id", "content"),
+        ("ALTER COLUMN body TYPE json USING to_json(body)", "id", "body"),
+        ("ALTER COLUMN body TYPE bytea USING convert_to(body, 'UTF8')", "id", "body"),
+    ],
+)
+def test_no_statement_fails_on_a_table_that_no_longer_fits(
+    docs: VectorDatabase, change: str, key: str, text: str
+) -> None:
+    docs.execute(f"ALTER TABLE docs {change}")
+    new_key = "'no number'" if "TYPE text" in change else "77"
+    docs.execute(f"INSERT INTO docs SELECT {new_key}, {text} FROM docs LIMIT 1")
+    docs.execute(f"UPDATE docs SET {text} = (SELECT {text} FROM docs WHERE {key} = '3') WHERE {key} = '4'")
+    docs.execute("UPDATE docs SET n = n + 1")
+    docs.execute(f"UPDATE docs SET {key} = '9000' WHERE {key} = '5'")
+    docs.execute(f"DELETE FROM docs WHERE {key} IN ('6', {new_key})")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "queued"),
+    [
+        ("NULL, 'body'", "'', 'body'", 0),
+        ("'', 'body'", "NULL, 'body'", 0),
+        ("'ab', 'c'", "'a', 'bc'", 0),
+        ("'a', NULL", "'A', NULL", 1),
+        ("NULL, NULL", "'', ''", 0),
+    ],
+)
+def test_only_another_text_counts_whichever_columns_it_comes_from(
+    db: VectorDatabase, before: str, after: str, queued: int
+) -> None:
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, title text, body text)")
+    db.execute(f"INSERT INTO docs VALUES (1, {before})")
+    db.define(template="{title}{body}", target="table")
+    db.work()
+    db.execute(f"UPDATE docs SET (title, body) = ROW ({after})")
+    assert db.value("SELECT count(*) FROM vectorize_jobs.change_1") == queued

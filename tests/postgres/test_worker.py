@@ -226,6 +226,23 @@ def test_a_trigger_of_the_source_that_raises_costs_its_row_and_no_second_call(db
     assert len(db.wrong()) == 3
 
 
+def test_a_trigger_that_swallows_the_update_costs_its_row_and_is_told(db: VectorDatabase) -> None:
+    db.make_docs(20)
+    db.execute(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN IF NEW.id = 7 THEN RETURN NULL; END IF; RETURN NEW; END'"
+    )
+    db.execute("CREATE TRIGGER swallow BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION swallow()")
+    db.work()
+    [(key, error)] = db.rows("SELECT key ->> 'id', error FROM vectorize.failures")
+    assert key == "7"
+    assert "kept the vector from being written" in error
+    assert db.status()["embedded"] == 19
+    assert db.value("CALL vectorize.verify('docs')")["stale"] == 0
+    db.work()
+    assert db.calls() == 1
+
+
 def test_a_trigger_that_cannot_run_at_all_stops_the_job(db: VectorDatabase) -> None:
     db.make_docs(6)
     db.execute(

@@ -7,8 +7,9 @@ import asyncio
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ class VectorServer:
                 )
             )
 
+    @property
+    def program(self) -> Path:
+        """The server's program."""
+        with self.connect("postgres", SUPERUSER) as conn:
+            row = conn.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
+        assert row is not None
+        return Path(row[0]) / "postgres"
+
     def new_database(self) -> VectorDatabase:
         self._made += 1
         name = f"t{self._made}"
@@ -109,6 +118,23 @@ class VectorDatabase:
 
     def connect(self, user: str = ADMINISTRATOR, **options: Any) -> Connection:
         return self.server.connect(self.name, user, **options)
+
+    @contextmanager
+    def member(self, *roles: str) -> Iterator[Connection]:
+        """Connect as a new role, a member of these, that goes when the block ends with whatever it owns."""
+        name = f"member_of_{'_'.join(roles)}"
+        with self.connect(SUPERUSER) as conn:
+            conn.execute(
+                sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(
+                    sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, roles))
+                )
+            )
+            try:
+                with self.connect(name) as member:
+                    yield member
+            finally:
+                conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+                conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
     def execute(self, statement: str, parameters: list[Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
         return self.conn.execute(statement.encode(), parameters)
@@ -196,11 +222,11 @@ class VectorDatabase:
             "WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
         )
 
-    def wrong_in_table(self) -> list[tuple[Any, ...]]:
+    def wrong_in_table(self, text: str = "body") -> list[tuple[Any, ...]]:
         """The same for a job on `docs` with a table target of type vector; orphans count too."""
         return self.rows(
-            "SELECT * FROM (SELECT coalesce(d.id, e.id) AS id, d.body, e.embedding::real[] AS has, CASE WHEN d.body ~ '\\S' THEN "
-            f"azure_openai.vector_of(d.body, {DIMENSIONS})::public.vector::real[] END AS needs "
+            f"SELECT * FROM (SELECT coalesce(d.id, e.id) AS id, {text} AS body, e.embedding::real[] AS has, CASE WHEN {text} ~ '\\S' THEN "
+            f"azure_openai.vector_of({text}, {DIMENSIONS})::public.vector::real[] END AS needs "
             "FROM docs AS d FULL JOIN docs_embedding AS e ON e.id = d.id) AS x WHERE has IS DISTINCT FROM needs ORDER BY id LIMIT 10"
         )
 

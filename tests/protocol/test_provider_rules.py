@@ -20,6 +20,7 @@ from components.dynamic.source_statistics import SourceStatisticsProvider
 from components.dynamic.sql_migration import SqlMigrationProvider
 from components.dynamic.vector_schema import VectorSchemaProvider
 from components.dynamic.vectorization_job import VectorizationJobProvider
+from components.dynamic.worker_schedule import WorkerScheduleProvider
 from tests.protocol.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,6 +79,7 @@ CASES: list[tuple[type[ResourceProvider], dict[str, Any], str, Any]] = [
         "serverName",
         "pg-2",
     ),
+    (WorkerScheduleProvider, {**ACCESS, "parallel": 4, "cronDatabase": "postgres"}, "cronDatabase", "contracts"),
 ]
 NAMES = [case[0].__name__ for case in CASES]
 every = pytest.mark.parametrize(("provider", "inputs", "identity", "other"), CASES, ids=NAMES)
@@ -105,6 +107,7 @@ def test_the_paths_of_the_providers_are_frozen() -> None:
         "components.dynamic.sql_migration.SqlMigrationProvider",
         "components.dynamic.vector_schema.VectorSchemaProvider",
         "components.dynamic.vectorization_job.VectorizationJobProvider",
+        "components.dynamic.worker_schedule.WorkerScheduleProvider",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from components.dynamic.props import Props
 from components.dynamic.sql_migration import SqlMigrationArgs
 from components.dynamic.sql_migration import SqlMigrationProvider as Provider
 from database import migrations
-from database.connection import connect
+from database.connection import connect, locked
 from database.errors import DatabaseError
 from tests.protocol.local_server import LocalServer
 from tests.protocol.plugin import Plugin
@@ -57,6 +58,19 @@ def test_once_in_order_and_again_when_changed(conn: psycopg.Connection, folder: 
     (folder / "0003_index.sql").write_text("CREATE INDEX one_id ON things.one (id);")
     assert apply(conn, folder) == ["0003_index.sql", "count.sql"]
     assert conn.execute("SELECT things.count()").fetchone() == (7,)
+
+
+def test_what_comes_after_runs_last_and_whenever_something_ran(conn: psycopg.Connection, folder: Path) -> None:
+    (folder / "after_rights.sql").write_text(
+        "GRANT USAGE ON SCHEMA things TO PUBLIC; COMMENT ON FUNCTION things.count() IS 'kept';"
+    )
+    assert apply(conn, folder) == ["0001_tables.sql", "0002_more.sql", "count.sql", "after_rights.sql"]
+    assert apply(conn, folder) == []
+    (folder / "0003_gone.sql").write_text("DROP FUNCTION things.count();")
+    (folder / "count.sql").write_text("CREATE FUNCTION things.count() RETURNS integer LANGUAGE sql AS 'SELECT 7';")
+    assert apply(conn, folder) == ["0003_gone.sql", "count.sql", "after_rights.sql"]
+    assert conn.execute("SELECT obj_description('things.count()'::regprocedure, 'pg_proc')").fetchone() == ("kept",)
+    assert migrations.applied(conn, "things") == migrations.folder("things", folder.parent)
 
 
 def test_an_edit_of_an_applied_file_is_refused(conn: psycopg.Connection, folder: Path) -> None:
@@ -126,3 +140,37 @@ def test_the_sample_through_the_engine_s_protocol(
 def test_an_unknown_folder_names_those_there_are() -> None:
     with pytest.raises(DatabaseError, match=r"no SQL folder named ../etc: the folders are .*sample"):
         migrations.folder("../etc")
+
+
+def test_two_programs_do_not_apply_at_the_same_time(
+    conn: psycopg.Connection, access: dict[str, Any], folder: Path
+) -> None:
+    """Without the lock, both would begin with the first file, and one would fail on the other's schema."""
+    with (
+        connect(connection_of(Props(access))) as holder,
+        locked(holder, "migrations"),
+        pytest.raises(DatabaseError, match="another session has been changing migrations in database"),
+    ):
+        migrations.apply(conn, folder.name, root=folder.parent, timeout_seconds=0)
+    assert conn.execute("SELECT to_regnamespace('things')").fetchone() == (None,)
+    (folder / "0001_tables.sql").write_text(
+        "SELECT pg_sleep(0.3); CREATE SCHEMA things; CREATE TABLE things.one (id int);"
+    )
+    with connect(connection_of(Props(access))) as other, ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda session: apply(session, folder), (conn, other)))
+    assert sorted(map(len, ran)) == [0, 3]
+
+
+def test_a_program_knows_whether_it_fits_the_database(conn: psycopg.Connection, folder: Path) -> None:
+    def mismatch() -> str | None:
+        return migrations.mismatch(conn, "things", root=folder.parent)
+
+    assert "run `pulumi up` first" in str(mismatch())
+    apply(conn, folder)
+    assert mismatch() is None
+    (folder / "count.sql").write_text("SELECT 1")
+    assert mismatch() is None
+    (folder / "0003_more.sql").write_text("SELECT 1")
+    assert "lacks 0003_more.sql of sql/things" in str(mismatch())
+    (folder / "0002_more.sql").unlink()
+    assert "has 0002_more.sql of sql/things, which this program does not have" in str(mismatch())

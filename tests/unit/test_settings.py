@@ -196,6 +196,9 @@ BAD = [
     ("jobs/notes/batch_size", 5, "jobs.notes.batch_size", ["did you mean 'batchSize'"]),
     ("jobs/Notes Of Ours", JOB, "jobs.Notes Of Ours", ["lower-case letters"]),
     ("jobs", ["notes"], "jobs", ["must be a map"]),
+    ("workers", {"schedul": {}}, "workers.schedul", ["did you mean 'schedule'"]),
+    ("workers/schedule", {"parallel": 0}, "workers.schedule.parallel", ["at least 1"]),
+    ("workers/schedule", {"parallel": 17}, "workers.schedule.parallel", ["at most 16"]),
 ]
 
 
@@ -224,6 +227,19 @@ def test_jobs_need_the_extensions_that_they_use() -> None:
     found = mistakes({**GOOD, "unavailable": {"azure_ai": "closed network"}})
     assert "listed as unavailable" in found["jobs"]
     assert "nothing could use them" in found["deployments"]
+
+
+def test_workers_of_pg_cron_need_it_and_the_engine() -> None:
+    scheduled = {**GOOD, "workers": {"schedule": {}}}
+    assert "'pg_cron', which is not among the extensions" in mistakes(scheduled)["workers.schedule"]
+    left_out = {**scheduled, "extensions": ["vector", "azure_ai", "pg_cron"], "unavailable": {"pg_cron": "not here"}}
+    assert "listed as unavailable" in mistakes(left_out)["workers.schedule"]
+    bare = {"extensions": ["pg_cron"], "jobs": {}, "deployments": {}}
+    assert "'azure_ai'" in mistakes({**scheduled, **bare})["workers.schedule"]
+    settings = StackSettings.parse({**scheduled, "extensions": ["vector", "azure_ai", "pg_cron"]})
+    assert settings.workers.schedule is not None
+    assert settings.workers.schedule.parallel == 4
+    assert StackSettings.parse(GOOD).workers.schedule is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LOCKS = (
     "requirements",
     "requirements/setup",
+    "requirements/worker",
     "requirements/local",
     "requirements/tests",
 )  # each may constrain the next

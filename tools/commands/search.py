@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 TEXT_WIDTH = 300
 
 
-def search(stack: str, target: str, query: str, job: str, limit: int, *, as_json: bool) -> None:
+def search(
+    stack: str, target: str, query: str, job: str, limit: int, conditions: list[str], *, exact: bool, as_json: bool
+) -> None:
     """Search and print, nearest first.
 
     Raises:
-        Failure: nothing to search, or the database refuses.
+        Failure: nothing to search, a condition that is none, or the database refuses.
     """
     if not query.strip():
         raise Failure("There is nothing to look for.", 'Say it like this: make search Q="late delivery penalty"')
+    filters = _filter(conditions)
     pulumi = open_stack(stack, target)
     outputs = pulumi.outputs()
     jobs: dict[str, dict[str, Any]] = outputs.get("jobs") or {}
@@ -32,7 +36,11 @@ def search(stack: str, target: str, query: str, job: str, limit: int, *, as_json
     if not jobs:
         raise Failure(f"The stack {stack} has no job, so nothing to search.", f"Bring it up: make up STACK={stack}")
     with session.connect(pulumi, outputs) as connection:
-        rows = [row for name in ([job] if job else sorted(jobs)) for row in _ask(connection, name, query, limit)]
+        rows = [
+            row
+            for name in ([job] if job else sorted(jobs))
+            for row in _ask(connection, name, query, limit, filters, exact=exact)
+        ]
     rows.sort(key=lambda row: row["distance"])
     if as_json:
         json.dump(rows[:limit], sys.stdout, indent=2, ensure_ascii=False)
@@ -41,16 +49,37 @@ def search(stack: str, target: str, query: str, job: str, limit: int, *, as_json
         _show(rows[:limit], {name: str(facts.get("table", "")) for name, facts in jobs.items()})
 
 
-def _ask(connection: psycopg.Connection[Any], job: str, query: str, limit: int) -> list[dict[str, Any]]:
+def _filter(conditions: list[str]) -> dict[str, dict[str, str]]:
+    """Return conditions such as `year>=2020` as the filter of `vectorize.search`."""
+    filters: dict[str, dict[str, str]] = {}
+    for condition in conditions:
+        parts = re.fullmatch(r"([^<>=]+)(<=|>=|<>|<|>|=)(.*)", condition, re.DOTALL)
+        if parts is None:
+            raise Failure(
+                f"The filter {condition!r} compares nothing.",
+                "Say it like this: --filter status=late --filter 'year>=2020'",
+            )
+        column, comparison, value = parts.groups()
+        if comparison in filters.setdefault(column.strip(), {}):
+            raise Failure(f"The filter compares {column.strip()} by {comparison} twice.")
+        filters[column.strip()][comparison] = value.strip()
+    return filters
+
+
+def _ask(
+    connection: psycopg.Connection[Any], job: str, query: str, limit: int, filters: dict[str, Any], *, exact: bool
+) -> list[dict[str, Any]]:
     import psycopg as driver
+    from psycopg.types.json import Jsonb
 
     try:
         found = connection.execute(
-            "SELECT key, distance, content FROM vectorize.search(%s, %s, %s)", [job, query, limit]
+            "SELECT key, distance, content FROM vectorize.search(%s, %s, %s, %s, %s)",
+            [job, query, limit, Jsonb(filters), exact],
         ).fetchall()
     except driver.Error as error:
         said = error.diag.message_primary or type(error).__name__
-        raise Failure(f"The search in {job} failed: {said}", _way_out(said)) from None
+        raise Failure(f"The search in {job} failed: {said}", _way_out(said) or error.diag.message_hint or "") from None
     return [{"job": job, "key": key, "distance": float(distance), "content": text} for key, distance, text in found]
 
 

@@ -1,0 +1,109 @@
+"""Statements that the engine wants run outside a transaction, such as an index that is built concurrently."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import psycopg
+
+from database.connection import explained
+
+Connect = Callable[[], psycopg.Connection]
+
+_PROGRESS_SECONDS = 2.0
+_POLL_SECONDS = 0.2
+
+
+def due(conn: psycopg.Connection, job: str | None = None) -> bool:
+    """Tell whether a statement is due, for one job or for any.
+
+    Raises:
+        DatabaseError: the server refused to say.
+    """
+    with explained("asking for the maintenance that is due"):
+        row = conn.execute(
+            "SELECT EXISTS (SELECT FROM vectorize.next_maintenance() WHERE %s::text IS NULL OR job = %s)", [job, job]
+        ).fetchone()
+    return row == (True,)
+
+
+def run(open_connection: Connect, job: str | None, over: Callable[[], bool], progress: Callable[[str], None]) -> None:
+    """Run what is due, for one job or for any, until nothing is; one program at a time, by try-lock and polling.
+
+    A blocking wait for the lock would deadlock with the concurrent build of its holder.
+
+    Args:
+        open_connection: opens a connection in autocommit without a statement time limit, straight to the server.
+        job: the job; any when None.
+        over: tells that no more may be begun; what runs is waited for.
+        progress: gets a line for each statement, and every 2 s how far the server is with it.
+
+    Raises:
+        DatabaseError: the server refused a statement.
+    """
+    with open_connection() as conn, explained(f"maintenance of {f'job {job}' if job else 'the jobs'}"):
+        while not over():
+            found = conn.execute(
+                "SELECT job, statement, reason, pg_try_advisory_lock(vectorize.lock_class(), 2) "
+                "FROM vectorize.next_maintenance() WHERE %s::text IS NULL OR job = %s LIMIT 1",
+                [job, job],
+            ).fetchone()
+            if found is None:
+                return
+            name, statement, reason, mine = found
+            if mine:
+                progress(f"{name}: {statement} ({reason})")
+                _prepare(conn)
+                _run_watched(open_connection, conn, name, statement, progress)
+                conn.execute("SELECT pg_advisory_unlock_all()")
+            else:
+                time.sleep(_POLL_SECONDS)
+
+
+def _prepare(conn: psycopg.Connection) -> None:
+    # As much memory as a build may use without swapping: shared_buffers is a quarter of a server's memory.
+    conn.execute(
+        "SELECT set_config('maintenance_work_mem', greatest(65536, "
+        "pg_size_bytes(current_setting('shared_buffers')) / 2048)::text || 'kB', false)"
+    )
+
+
+def _run_watched(
+    open_connection: Connect,
+    conn: psycopg.Connection,
+    name: str,
+    statement: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Run one statement in a thread of its own and say every 2 s how far the server is with it."""
+    failure: list[psycopg.Error] = []
+
+    def execute() -> None:
+        try:
+            conn.execute(statement.encode())  # bytes: the engine's own text, no literal to the type checker
+        except psycopg.Error as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=execute, name=f"{name}-index", daemon=True)
+    thread.start()
+    try:
+        with open_connection() as watcher:
+            thread.join(_PROGRESS_SECONDS)
+            while thread.is_alive():
+                row = watcher.execute(
+                    "SELECT phase, CASE WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total END "
+                    "FROM pg_stat_progress_create_index WHERE pid = %s",
+                    [conn.info.backend_pid],
+                ).fetchone()
+                if row:
+                    progress(f"{name}: index, {row[0]}" + (f", {row[1]} %" if row[1] is not None else ""))
+                thread.join(_PROGRESS_SECONDS)
+    except BaseException:
+        with suppress(psycopg.Error):
+            conn.cancel_safe(timeout=5)
+        raise
+    finally:
+        thread.join()
+    if failure:
+        raise failure[0]

@@ -1,0 +1,91 @@
+"""A job is defined anew, paused, embedded again or removed while workers hold batches of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.postgres.faults.drill import FaultDatabase
+
+GATES = ["call", "answer", "settle"]
+
+
+def fill(db: FaultDatabase, dice: random.Random) -> None:
+    rows = db.batch + dice.randint(1, db.batch)
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
+
+
+@pytest.mark.parametrize("gate", GATES[:2])
+def test_a_new_template_counts_for_batches_that_are_out(docs: FaultDatabase, dice: random.Random, gate: str) -> None:
+    fill(docs, dice)
+    worker = docs.worker(gate)
+    worker.wait_at(gate)
+    docs.define(target=docs.target, template="new: {body}", batch_size=docs.batch)
+    worker.finish()
+    docs.end(text="('new: ' || body)")
+
+
+def test_a_new_batch_size_and_distance_change_nothing_for_batches_that_are_out(
+    docs: FaultDatabase, dice: random.Random
+) -> None:
+    fill(docs, dice)
+    workers = [docs.worker(gate) for gate in GATES]
+    workers[0].wait_at(GATES[0])
+    docs.define(target=docs.target, batch_size=dice.randint(1, 50), distance="l2")
+    for worker in workers:
+        worker.finish()
+    docs.end()
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_pause_lets_a_batch_that_is_out_be_settled(docs: FaultDatabase, dice: random.Random, gate: str) -> None:
+    fill(docs, dice)
+    worker = docs.worker(gate)
+    worker.wait_at(gate)
+    docs.execute("CALL vectorize.pause('docs')")
+    worker.finish()
+    assert docs.calls() == 1
+    assert docs.status()["embedded"] == docs.batch
+    docs.end()
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_verify_and_reembed_meet_batches_that_are_out(docs: FaultDatabase, dice: random.Random, gate: str) -> None:
+    fill(docs, dice)
+    worker = docs.worker(gate)
+    worker.wait_at(gate)
+    again = dice.choice([True, False])
+    with docs.writing(f"CALL vectorize.{'reembed' if again else 'verify'}('docs')"):
+        if gate != "settle" and not again and dice.choice([True, False]):
+            docs.work()
+        worker.open()
+    worker.finish()
+    docs.end(twice=docs.value("SELECT count(*) FROM docs") if again else 0)
+
+
+@pytest.mark.parametrize("gate", GATES[:2])
+def test_a_job_that_is_removed_ends_its_workers_and_comes_back_whole(
+    docs: FaultDatabase, dice: random.Random, gate: str
+) -> None:
+    fill(docs, dice)
+    worker = docs.worker(gate)
+    worker.wait_at(gate)
+    docs.execute("CALL vectorize.remove('docs')")
+    worker.open()
+    worker.gone()
+    docs.execute("UPDATE docs SET body = 'changed without a job ' || id WHERE id = 1")
+    docs.define(target=docs.target, batch_size=docs.batch)
+    docs.end(twice=docs.batch)
+
+
+def test_definitions_come_while_workers_run(docs: FaultDatabase, dice: random.Random) -> None:
+    docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [docs.batch * 10])
+    docs.mend(latency=0.005)
+    workers = [docs.worker() for _ in range(3)]
+    steps = dice.randint(2, 5)
+    for step in range(steps):
+        docs.define(target=docs.target, template=f"{step} {{body}}", batch_size=dice.randint(2, 40))
+    for worker in workers:
+        worker.finish()
+    docs.end(text=f"('{steps - 1} ' || body)")

@@ -1,0 +1,173 @@
+"""The AI service fails in each of its ways: what is not answered is asked again, and nothing wrong is ever stored."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from tests.postgres.faults.drill import FaultDatabase
+
+CALL = "azure_openai.create_embeddings: "
+BAD_INPUT = CALL + "400: This model's maximum context length is 8192 tokens, however you requested 9000 tokens."
+DENIED = CALL + "401: Access denied due to invalid subscription key or wrong API endpoint."
+NO_DEPLOYMENT = CALL + "404: The API deployment for this resource does not exist."
+
+# Refused, and not paid for. The waits are short where the text names them; else the drill ends them.
+BUSY = {
+    "429 with a wait": CALL + "429: Requests have exceeded call rate limit. Please retry after 20 milliseconds.",
+    "429 without a wait": CALL + "429: Requests have exceeded call rate limit.",
+    "500": CALL + "500: The server had an error while processing your request. Sorry about that!",
+    "503": CALL + "503: The service is temporarily unable to process your request.",
+}
+# Paid for, and never received: the texts of that one call are paid for again.
+LOST = {
+    "a hang, beyond the time limit": CALL + "408: no answer within 90000 ms",
+    "half a body": CALL + "error decoding response body: unexpected end of file",
+}
+
+
+def fill(db: FaultDatabase, dice: random.Random) -> int:
+    """Insert some batches of rows with texts of their own, and return how many rows."""
+    rows = db.batch * dice.randint(2, 4) + dice.randrange(db.batch)
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, %s) AS g", [rows])
+    return rows
+
+
+def keys(dice: random.Random, rows: int, most: int) -> list[int]:
+    """Choose up to `most` of the keys 1 to `rows`."""
+    return dice.sample(range(1, rows + 1), dice.randint(1, min(most, rows)))
+
+
+@pytest.mark.parametrize("fault", BUSY)
+def test_a_busy_service_is_asked_again_and_nothing_is_paid_twice(
+    docs: FaultDatabase, dice: random.Random, fault: str
+) -> None:
+    fill(docs, dice)
+    calls = dice.randint(1, 3)
+    docs.fault("error", BUSY[fault], calls=calls)
+    docs.work_until(lambda: docs.calls("refused"), dice.randint(1, 3))
+    assert BUSY[fault] in docs.status()["last_error"]
+    assert docs.rows("SELECT 1 FROM vectorize_jobs.item_1 WHERE attempts > 0 AND lease IS NULL") == []
+    docs.end(refused=calls)
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_an_answer_that_never_arrives_is_paid_for_once_more(
+    docs: FaultDatabase, dice: random.Random, fault: str
+) -> None:
+    fill(docs, dice)
+    calls = dice.randint(1, 3)
+    docs.fault("lost", LOST[fault], calls=calls)
+    docs.work_until(docs.calls, dice.randint(1, 3))
+    docs.end(twice=calls * docs.batch)
+
+
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_an_answer_with_a_wrong_count_of_vectors_is_not_used(
+    docs: FaultDatabase, dice: random.Random, kind: str
+) -> None:
+    fill(docs, dice)
+    calls = dice.randint(1, 3)
+    docs.fault(kind, calls=calls)
+    docs.work_until(docs.calls, workers=2)
+    assert "vectors for" in docs.status()["last_error"]
+    docs.end(twice=calls * docs.batch)
+
+
+def test_wrong_dimensions_stop_the_job_before_anything_is_stored(docs: FaultDatabase, dice: random.Random) -> None:
+    fill(docs, dice)
+    docs.fault("wide")
+    workers = dice.randint(1, 3)
+    docs.work_together(workers)
+    status = docs.status()
+    assert (status["state"], status["embedded"]) == ("stopped", 0)
+    assert "gives 9 dimensions, and the job needs 8" in status["reason"]
+    assert docs.calls() <= workers
+    docs.end(twice=workers * docs.batch)
+
+
+def test_a_vector_that_is_not_a_number_costs_its_rows_alone(docs: FaultDatabase, dice: random.Random) -> None:
+    rows = fill(docs, dice)
+    bad = keys(dice, rows, 3)
+    docs.execute("UPDATE docs SET body = 'odd ' || id WHERE id = ANY (%s)", [bad])
+    docs.fault("nan", pattern="odd %")
+    docs.work_together(2)
+    assert docs.rows("SELECT (key ->> 'id')::int FROM vectorize.failures WHERE error LIKE '%NaN%' ORDER BY 1") == [
+        (key,) for key in sorted(bad)
+    ]
+    assert [row[0] for row in docs.rows_wrong()] == sorted(bad)
+    assert docs.paid_twice() == 0
+    docs.mend()
+    docs.execute("CALL vectorize.retry('docs')")
+    docs.end(twice=len(bad))
+
+
+def test_not_a_number_for_every_text_leaves_each_row_listed_with_the_reason(
+    docs: FaultDatabase, dice: random.Random
+) -> None:
+    rows = fill(docs, dice)
+    docs.fault("nan")
+    docs.work_together(2)
+    assert docs.value("SELECT count(*) FROM vectorize.failures WHERE error LIKE '%NaN%'") == rows
+    assert docs.paid_twice() == 0
+    docs.mend()
+    docs.execute("CALL vectorize.retry('docs')")
+    docs.end(twice=rows)
+
+
+def test_bad_rows_are_found_by_halving_and_cost_no_good_row(docs: FaultDatabase, dice: random.Random) -> None:
+    rows = fill(docs, dice)
+    bad = keys(dice, rows, 3)
+    docs.execute("UPDATE docs SET body = 'poison ' || id WHERE id = ANY (%s)", [bad])
+    docs.fault("error", BAD_INPUT, pattern="poison %")
+    docs.work_together(dice.randint(1, 3))
+    assert docs.rows("SELECT (key ->> 'id')::int FROM vectorize.failures WHERE error LIKE '%400%' ORDER BY 1") == [
+        (key,) for key in sorted(bad)
+    ]
+    assert [row[0] for row in docs.rows_wrong()] == sorted(bad)
+    allowed = len(bad) * (math.ceil(math.log2(docs.batch)) + 1)
+    assert docs.calls("refused") <= allowed
+    docs.mend()
+    docs.execute("CALL vectorize.retry('docs')")
+    docs.end(refused=allowed)
+
+
+def test_a_service_that_refuses_every_text_leaves_each_row_listed_with_the_reason(
+    docs: FaultDatabase, dice: random.Random
+) -> None:
+    rows = fill(docs, dice)
+    docs.fault("error", BAD_INPUT)
+    docs.work_together(2)
+    assert docs.value("SELECT count(*) FROM vectorize.failures WHERE error LIKE '%400%'") == rows
+    assert (docs.status()["state"], docs.status()["quarantined"]) == ("active", rows)
+    assert docs.calls() == 0
+    allowed = 2 * rows  # a tree of halves has no more nodes
+    docs.mend()
+    docs.execute("CALL vectorize.retry('docs')")
+    docs.end(refused=allowed)
+
+
+@pytest.mark.parametrize(
+    "refusal", [DENIED, NO_DEPLOYMENT], ids=["401 in mid-run", "404 after a deployment is deleted"]
+)
+def test_a_refusal_in_mid_run_stops_the_job_and_resume_loses_nothing(
+    docs: FaultDatabase, dice: random.Random, refusal: str
+) -> None:
+    rows = fill(docs, dice)
+    workers = [docs.worker("answer") for _ in range(dice.randint(1, 3))]
+    workers[0].wait_at("answer")
+    workers[0].step()
+    docs.fault("error", refusal)
+    docs.execute("INSERT INTO docs VALUES (%s, 'written when the service begins to refuse')", [rows + 1])
+    for worker in workers:
+        worker.open()
+    for worker in workers:
+        worker.finish()
+    status = docs.status()
+    assert status["state"] == "stopped"
+    assert refusal.rstrip(".") in status["reason"]
+    assert docs.calls("refused") <= len(workers)
+    docs.execute("INSERT INTO docs VALUES (%s, 'written while the job stood')", [rows + 2])
+    docs.end(refused=len(workers))

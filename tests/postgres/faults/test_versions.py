@@ -1,0 +1,140 @@
+# ruff: noqa: E501 - statements read better on one line
+"""The engine is upgraded under workers and writers: an old session ends or goes on, and no row is lost by it."""
+
+from __future__ import annotations
+
+import random
+import tarfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from database import migrations
+from database.errors import DatabaseError
+from tests.postgres.faults.drill import FaultDatabase, FaultServer, wait_until
+
+# The engine as it was when its newest numbered file was 0002.
+OLD = Path(__file__).with_name("engine_0002.tar.xz")
+# What any later version may do: more columns in the tables whose rows running procedures hold.
+NEXT = """
+SET LOCAL ROLE vectorize_owner;
+ALTER TABLE vectorize.job ADD COLUMN of_the_next_version text NOT NULL DEFAULT 'x';
+ALTER TABLE vectorize.deployment ADD COLUMN of_the_next_version integer;
+RESET ROLE;
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The folder `sql` of the old version."""
+    with tarfile.open(OLD) as archive:
+        archive.extractall(tmp_path / "old", filter="data")
+    return tmp_path / "old" / "sql"
+
+
+@pytest.fixture
+def coming(tmp_path: Path) -> Path:
+    """The folder `sql` of a version after this one, in which every function is replaced."""
+    folder = tmp_path / "coming" / "sql" / "vectorize"
+    folder.mkdir(parents=True)
+    for file in migrations.folder("vectorize"):
+        text = (migrations.ROOT / "vectorize" / file.name).read_text()
+        (folder / file.name).write_text(text if file.once else f"{text}-- replaced\n")
+    (folder / "9999_next.sql").write_text(NEXT)
+    return folder.parent
+
+
+@pytest.fixture(params=["from the old", "to the coming"])
+def versions(request: pytest.FixtureRequest, old: Path, coming: Path) -> tuple[Path, Path]:
+    return (old, migrations.ROOT) if request.param == "from the old" else (migrations.ROOT, coming)
+
+
+@contextmanager
+def database(server: FaultServer, root: Path) -> Iterator[FaultDatabase]:
+    made = server.database_of(root)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def writer(db: FaultDatabase) -> Iterator[None]:
+    """Change rows in a thread until the block ends; fail if one statement did."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with db.connect() as conn:
+            step = 0
+            while not stop.is_set():
+                step += 1
+                conn.execute(
+                    "UPDATE docs SET body = 'step ' || %s || ' of ' || id WHERE id %% 7 = %s", [step, step % 7]
+                )
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(write)
+        try:
+            yield
+        finally:
+            stop.set()
+        done.result()
+
+
+def test_an_upgrade_under_a_running_worker_and_a_writer_loses_nothing(
+    server: FaultServer, dice: random.Random, target: str, versions: tuple[Path, Path]
+) -> None:
+    gate = dice.choice(["call", "answer", "settle"])
+    before, after = versions
+    with database(server, before) as db:
+        db.start(target, batch=dice.randint(5, 20), rows=30)
+        db.fault("error", "azure_openai.create_embeddings: 400: too long", pattern="text 13")
+        db.work()
+        refused = db.calls("refused")
+        db.execute("UPDATE docs SET body = 'changed before the upgrade ' || id WHERE id > 15")
+        worker = db.worker(gate)
+        worker.wait_at(gate)
+        with writer(db), ThreadPoolExecutor(1) as pool:
+            upgrade = pool.submit(server.install, db.name, after)
+            wait_until(lambda: upgrade.done() or db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database())"), "the upgrade is done, or waits for the worker")  # fmt: skip
+            worker.open()
+            upgrade.result()
+        worker.gone()
+        # Its texts were read by one version; what another cannot settle goes back to the queue.
+        db.define(target=target, batch_size=db.batch)
+        db.mend()
+        db.execute("CALL vectorize.retry('docs')")
+        db.end(twice=db.batch, refused=refused)
+
+
+def test_data_of_the_old_version_is_there_after_the_upgrade(
+    server: FaultServer, dice: random.Random, target: str, old: Path
+) -> None:
+    with database(server, old) as db:
+        db.start(target, batch=10, rows=40)
+        db.fault("error", "azure_openai.create_embeddings: 400: too long", pattern="text 13")
+        db.work()
+        db.execute("UPDATE docs SET body = 'waits for a worker' WHERE id = 1")
+        status = db.status()
+        server.install(db.name, migrations.ROOT)
+        now = db.status()
+        assert {name: now[name] for name in status} == status
+        assert db.rows("SELECT job, key FROM vectorize.failures") == [("docs", {"id": 13})]
+        assert db.work()["embedded"] == 1
+        db.define(target=target, batch_size=10)
+        assert db.work()["embedded"] == 0
+        db.execute("CALL vectorize.retry('docs')")
+        db.end(refused=db.calls("refused"))
+
+
+def test_an_older_program_refuses_a_newer_schema(server: FaultServer, dice: random.Random, coming: Path) -> None:
+    with database(server, coming) as db:
+        db.start("column", batch=10, rows=dice.randint(1, 30))
+        with pytest.raises(DatabaseError, match=r"9999_next\.sql .* newer version of this program"):
+            server.install(db.name, migrations.ROOT)
+        db.end()
