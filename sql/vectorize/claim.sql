@@ -31,7 +31,7 @@ BEGIN
         versions := versions || claimed;
     END IF;
     IF versions IS NOT NULL THEN
-        CALL vectorize.lease(s, lease_id, cardinality(versions));
+        CALL vectorize.record_lease(s, lease_id, cardinality(versions));
     END IF;
 END
 $$;
@@ -51,12 +51,12 @@ BEGIN
     END IF;
     IF fed.versions IS NOT NULL THEN
         versions := versions || fed.versions;
-        CALL vectorize.lease(s, lease_id, cardinality(versions));
+        CALL vectorize.record_lease(s, lease_id, cardinality(versions));
     END IF;
 END
 $$;
 
-CREATE OR REPLACE PROCEDURE vectorize.lease(s vectorize.session, lease_id bigint, items integer)
+CREATE OR REPLACE PROCEDURE vectorize.record_lease(s vectorize.session, lease_id bigint, items integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN

@@ -39,6 +39,7 @@ BEGIN
         END IF;
         wait := vectorize.reserve(d.name, batch.characters[low:high], least(10, extract(epoch FROM s.deadline - pg_catalog.clock_timestamp())));
         COMMIT;
+        s.waited := wait IS DISTINCT FROM 0;
         EXIT WHEN wait IS NULL;
         WHILE wait > 0 LOOP
             -- A second at a time and a commit between, since sleeping holds a snapshot.

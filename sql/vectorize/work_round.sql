@@ -35,7 +35,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    wait := CASE j.stage WHEN 'embed' THEN vectorize.wait_seconds(d) ELSE 0 END;
+    -- Where the last call had not to wait, this one may try.
+    wait := CASE WHEN j.stage = 'split' THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
     IF wait > 1 THEN
         -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
         s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
