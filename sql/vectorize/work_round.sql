@@ -8,6 +8,7 @@ DECLARE
     j vectorize.job;
     d vectorize.deployment;
     wait float8;
+    left_seconds float8;
     lease bigint;
     versions bigint[];
     more boolean;
@@ -37,10 +38,12 @@ BEGIN
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
     -- Where the last call had not to wait, this one may try.
     wait := CASE WHEN j.stage = 'split' THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
-    IF wait > 1 THEN
-        -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
-        s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
-        s.pause := wait - 1 + pg_catalog.random() / 2;
+    left_seconds := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
+    IF wait > least(1, left_seconds) THEN
+        -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile. Changes stay where
+        -- they are, in the order in which they came.
+        s.idle := wait > left_seconds;
+        s.pause := greatest(0.05, wait - 1 + pg_catalog.random() / 2);
         RETURN;
     END IF;
     whole := s.after_change = 0 AND s.after_item = 0;
