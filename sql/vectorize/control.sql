@@ -59,6 +59,7 @@ BEGIN
             ORDER BY %2$s ON CONFLICT (%2$s) DO NOTHING', r.id, vectorize.key_list(cardinality(r.key_columns), 'k%s'));
         GET DIAGNOSTICS added = ROW_COUNT;
         INSERT INTO vectorize.delta (job, queued) VALUES (r.id, added);
+        EXECUTE format('UPDATE vectorize_jobs.failure_%s SET digest = NULL', r.id);  -- or their texts would be known to be refused
         total := total + added;
     END LOOP;
     RAISE NOTICE 'job %: % rows of the quarantine are queued again', retry.job, total;

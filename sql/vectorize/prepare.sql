@@ -14,7 +14,7 @@ BEGIN
 END
 $$;
 
--- Equal texts are one input. The order of inputs is that of their digests, which is as good as chance: so the tokens of the first
+-- A row in quarantine stays there while its text is the same; `retry` forgets what that was. Equal texts are one input. The order of inputs is that of their digests, which is as good as chance: so the tokens of the first
 -- 3,000 bytes, counted closely, tell what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
 CREATE OR REPLACE FUNCTION vectorize.prepare_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
@@ -33,10 +33,12 @@ BEGIN
                CASE WHEN t.ord IS NULL THEN 'gone'
                     WHEN r.digest = t.digest AND r.embedded = t.stored THEN 'same'
                     WHEN t.content !~ '\S' THEN CASE WHEN t.stored THEN 'empty' ELSE 'blank' END
+                    WHEN f.digest = t.digest THEN 'kept'
                     WHEN b.attempts > 5 THEN 'failed'
-                    ELSE 'embed' END AS outcome
+                    ELSE 'embed' END AS outcome, f.error
         FROM claimed AS b LEFT JOIN row_texts AS t ON t.ord = b.ord
         LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
+        LEFT JOIN LATERAL (SELECT f.digest, f.error FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
     ), inputs AS MATERIALIZED (
         SELECT i.*, CASE WHEN i.before < 3000 THEN vectorize.tokens(i.content, bytes_per_token) END AS tokens
         FROM (SELECT t.digest, t.content, t.bytes, row_number() OVER w AS input, sum(t.bytes) OVER w - t.bytes AS before
@@ -46,7 +48,8 @@ BEGIN
     ), counted AS (
         SELECT sum(i.tokens)::float8 / sum(i.bytes) AS tokens_a_byte FROM inputs AS i WHERE i.tokens IS NOT NULL
     )
-    SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL, CASE WHEN o.outcome = 'failed' THEN 'its workers died five times' END,
+    SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL,
+                                 CASE o.outcome WHEN 'failed' THEN 'its workers died five times' WHEN 'kept' THEN o.error END,
                                  CASE WHEN o.outcome = 'embed' THEN t.input END, NULL)::vectorize.result ORDER BY o.version)
             FROM judged AS o LEFT JOIN inputs AS t ON t.digest = o.digest),
            array_agg(t.content ORDER BY t.input), array_agg(coalesce(t.tokens, greatest(1, round(t.bytes * c.tokens_a_byte)))::integer ORDER BY t.input),
