@@ -50,10 +50,13 @@ CREATE TYPE vectorize.reply AS (
     message    text
 );
 
--- How many rows of the source the next page looks at, what a row's text weighs, and the seconds for which there is nothing to do.
+-- How many rows of the source the next page looks at, what a row's text weighs, the seconds for which there is nothing to do,
+-- up to where changes had come when the worker looked last, and whether its last call had to wait.
 ALTER TYPE vectorize.session ADD ATTRIBUTE page integer;
 ALTER TYPE vectorize.session ADD ATTRIBUTE row_tokens float8;
 ALTER TYPE vectorize.session ADD ATTRIBUTE pause float8;
+ALTER TYPE vectorize.session ADD ATTRIBUTE seen_change bigint;
+ALTER TYPE vectorize.session ADD ATTRIBUTE waited boolean;
 
 DROP FUNCTION IF EXISTS vectorize.claim(integer, integer, bigint, integer, integer);
 DROP FUNCTION IF EXISTS vectorize.fold(integer, bigint, integer);

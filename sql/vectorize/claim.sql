@@ -13,36 +13,56 @@ BEGIN
 END
 $$;
 
--- The next batch of a worker, of at most `most` rows: changes first, then items that were given back, and only then a page of the
--- sweep, so that no change waits behind a backfill. NULL when there is nothing to do now; `more` when the sweep goes on.
-CREATE OR REPLACE PROCEDURE vectorize.take(INOUT s vectorize.session, most integer, INOUT lease_id bigint, INOUT versions bigint[], INOUT more boolean)
+-- What is to be done first, of at most `most` rows: changes, then items that were given back. NULL when there is neither.
+CREATE OR REPLACE PROCEDURE vectorize.take(INOUT s vectorize.session, most integer, INOUT lease_id bigint, INOUT versions bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     folded record;
     claimed bigint[];
-    fed record;
 BEGIN
     lease_id := nextval('vectorize.version');
-    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, most, lease_id);
+    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, s.seen_change, most, lease_id);
     s.after_change := greatest(s.after_change, folded.last_id);
+    s.seen_change := folded.newest_id;
     versions := folded.versions;
     IF folded.folded < most THEN
         EXECUTE format('SELECT vectorize_jobs.claim_%s($1, $2, $3)', s.job) INTO claimed USING s.after_item, most - folded.folded, lease_id;
         s.after_item := greatest(s.after_item, claimed[cardinality(claimed)]);
         versions := versions || claimed;
     END IF;
-    more := true;
-    IF versions IS NULL AND folded.folded = 0 THEN
-        SELECT * INTO fed FROM vectorize.feed(s.job, greatest(s.page, most), most, lease_id);
+    IF versions IS NOT NULL THEN
+        CALL vectorize.record_lease(s, lease_id, cardinality(versions));
+    END IF;
+END
+$$;
+
+-- Fills a batch up to `most` rows with a page of the sweep; `more` when the sweep goes on. A transaction of its own: feeders lock the
+-- sweep before items, and folding has locked items.
+CREATE OR REPLACE PROCEDURE vectorize.top_up(INOUT s vectorize.session, most integer, lease_id bigint, INOUT versions bigint[], INOUT more boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    fed record;
+BEGIN
+    SELECT * INTO fed FROM vectorize.feed(s.job, greatest(s.page, most), most - coalesce(cardinality(versions), 0), lease_id);
+    more := fed.more;
+    IF fed.seen > 0 THEN
         -- Pages grow while most of their rows are up to date, and shrink when they are not.
         s.page := CASE WHEN 2 * fed.queued < fed.seen THEN least(2000, 2 * greatest(s.page, most)) ELSE most END;
-        versions := fed.versions;
-        more := fed.more;
     END IF;
-    IF versions IS NOT NULL THEN
-        INSERT INTO vectorize.lease (id, job, worker, items, until)
-        VALUES (lease_id, s.job, s.worker, cardinality(versions), clock_timestamp() + make_interval(secs => vectorize.lease_seconds()));
+    IF fed.versions IS NOT NULL THEN
+        versions := versions || fed.versions;
+        CALL vectorize.record_lease(s, lease_id, cardinality(versions));
     END IF;
+END
+$$;
+
+CREATE OR REPLACE PROCEDURE vectorize.record_lease(s vectorize.session, lease_id bigint, items integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+    INSERT INTO vectorize.lease AS l (id, job, worker, items, until)
+    VALUES (lease_id, s.job, s.worker, items, clock_timestamp() + make_interval(secs => vectorize.lease_seconds()))
+    ON CONFLICT ON CONSTRAINT lease_pkey DO UPDATE SET items = excluded.items, until = excluded.until;
 END
 $$;
 

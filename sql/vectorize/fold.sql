@@ -2,24 +2,31 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Folds up to `most` changes: how many, up to which, and, with a lease, the items under it. Without one they can be claimed.
+-- Folds changes: how many, and, with a lease, up to `most` items under it; the others can be claimed. Half of those may be changes
+-- after `seen_id`, the others are the oldest: so a change that comes while a million wait does not wait behind them, and they go
+-- on too. `last_id` is up to where the oldest were taken, `newest_id` what to give as `seen_id` the next time.
 CREATE OR REPLACE FUNCTION vectorize.fold(
-    job_id integer, after_id bigint, most integer, new_lease bigint, OUT folded integer, OUT last_id bigint, OUT versions bigint[]
+    job_id integer, after_id bigint, seen_id bigint, most integer, new_lease bigint,
+    OUT folded integer, OUT last_id bigint, OUT newest_id bigint, OUT versions bigint[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('SELECT * FROM vectorize_jobs.fold_%s($1, $2, $3)', job_id) INTO folded, last_id, versions USING after_id, most, new_lease;
+    EXECUTE format('SELECT * FROM vectorize_jobs.fold_%s($1, $2, $3, $4)', job_id)
+    INTO folded, last_id, newest_id, versions USING after_id, seen_id, most, new_lease;
 END
 $$;
 
 -- A key that is queued already moves on to a new version and loses its lease: whoever is embedding it has an old text. An empty
--- key asks for a sweep of all rows. Keys are upserted in their order, so that two workers never wait for each other in a circle.
+-- key asks for a sweep of all rows. More of the oldest are taken than one batch needs, since several may be of one key, which would
+-- be embedded for each. Keys are upserted in their order, so that two workers never wait for each other in a circle.
 CREATE OR REPLACE FUNCTION vectorize.fold_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
     added integer;
+    newer tid[] := '{}';
 BEGIN
     folded := 0;
+    SELECT last_value INTO newest_id FROM vectorize_jobs.change_{job}_id_seq;
     IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) THEN
         RETURN;
     END IF;
@@ -32,18 +39,28 @@ BEGIN
         folded := 1;
         RETURN;
     END IF;
+    IF newest_id > seen_id THEN
+        newer := ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > seen_id AND n.k1 IS NOT NULL
+            ORDER BY n.id LIMIT most / 2 FOR UPDATE SKIP LOCKED);
+    END IF;
     WITH taken AS (
-        DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (ARRAY(
-            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > after_id AND n.k1 IS NOT NULL ORDER BY n.id LIMIT most FOR UPDATE SKIP LOCKED))
+        DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
+            WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id) AND n.k1 IS NOT NULL
+            ORDER BY n.id LIMIT greatest(1000, most) FOR UPDATE SKIP LOCKED))
         RETURNING c.*
+    ), keyed AS (
+        SELECT {k}, row_number() OVER (ORDER BY coalesce(max(t.id) > seen_id, false) DESC, {k}) <= most AND new_lease IS NOT NULL AS mine
+        FROM taken AS t GROUP BY {k}
     ), queued AS (
         INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
-        SELECT {k}, nextval('vectorize.version'), new_lease, CASE WHEN new_lease IS NULL THEN 0 ELSE 1 END
-        FROM (SELECT DISTINCT {k} FROM taken ORDER BY {k}) AS d
+        SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer FROM keyed ORDER BY {k}
         ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL
-        RETURNING i.version, xmax = 0 AS added
+        RETURNING i.version, i.lease, xmax = 0 AS added
     )
-    SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t), (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q),
+    SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t WHERE t.id <= coalesce(seen_id, newest_id)),
+           (SELECT array_agg(q.version ORDER BY q.version) FROM queued AS q WHERE q.lease = new_lease),
            (SELECT count(*) FROM queued AS q WHERE q.added)
     INTO folded, last_id, versions, added;
     IF added > 0 THEN

@@ -40,11 +40,14 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.step_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, result text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.* FROM (VALUES
-        ('fold', 'after_id bigint, most integer, new_lease bigint, OUT folded integer, OUT last_id bigint, OUT versions bigint[]', 'record', vectorize.fold_step()),
+        ('fold', 'after_id bigint, seen_id bigint, most integer, new_lease bigint, OUT folded integer, OUT last_id bigint, OUT newest_id bigint,
+                  OUT versions bigint[]', 'record', vectorize.fold_step()),
         ('claim', 'after_version bigint, most integer, new_lease bigint', 'bigint[]', vectorize.claim_step()),
-        ('feed', 'page_size integer, most integer, new_lease bigint, OUT seen integer, OUT queued integer, OUT versions bigint[], OUT more boolean', 'record', vectorize.feed_step()),
+        ('feed', 'page_size integer, most integer, new_lease bigint, OUT seen integer, OUT queued integer, OUT versions bigint[],
+                  OUT more boolean', 'record', vectorize.feed_step()),
         ('prepare', 'fingerprint bytea, bytes_per_token real, wanted bigint[]', 'vectorize.batch', vectorize.prepare_step()),
-        ('hold', 'fingerprint bytea, results vectorize.result[], OUT ready bigint[], OUT held bigint[]', 'record', CASE j.target WHEN 'column' THEN vectorize.hold_step() END),
+        ('hold', 'fingerprint bytea, results vectorize.result[], OUT ready bigint[], OUT held bigint[]', 'record',
+         CASE j.target WHEN 'column' THEN vectorize.hold_step() END),
         ('settle', 'results vectorize.result[], ready bigint[], vectors vectorize.embedding[]', 'vectorize.delta', vectorize.settle_step(j))
     ) AS f (name, arguments, result, body) WHERE f.body IS NOT NULL
 $$;
@@ -58,8 +61,9 @@ DECLARE
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('{job}', j.id::text),
-            ('{k}', vectorize.key_list(n, 'k%s')), ('{i.k}', vectorize.key_list(n, 'i.k%s')), ('{r.k}', vectorize.key_list(n, 'r.k%s')), ('{b.k}', vectorize.key_list(n, 'b.k%s')), ('{sweep.k}', vectorize.key_list(n, 'sweep.k%s')), ('{p.k}', vectorize.key_list(n, 'p.k%s')),
+            ('{job}', j.id::text), ('{k}', vectorize.key_list(n, 'k%s')),
+            ('{i.k}', vectorize.key_list(n, 'i.k%s')), ('{r.k}', vectorize.key_list(n, 'r.k%s')), ('{b.k}', vectorize.key_list(n, 'b.k%s')),
+            ('{p.k}', vectorize.key_list(n, 'p.k%s')), ('{sweep.k}', vectorize.key_list(n, 'sweep.k%s')),
             ('{arrays}', vectorize.key_list(n, 'array_agg(k%s ORDER BY ord) AS a%s')), ('{keys}', vectorize.key_list(n, 'keys.a%s')),
             ('{set s.k}', vectorize.key_list(n, 'k%s = page.k%s')),
             ('{r is b}', vectorize.key_match(j, 'r.k{n}', 'b.k{n}')), ('{f is b}', vectorize.key_match(j, 'f.k{n}', 'b.k{n}')),

@@ -63,10 +63,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     d vectorize.deployment;
     b vectorize.bucket;
+    place tid;
     present record;
     wanted bigint := (SELECT sum((c + 3) / 4) FROM unnest(characters) AS c);
 BEGIN
-    SELECT * INTO b FROM vectorize.bucket AS o WHERE o.deployment = deployment_name FOR NO KEY UPDATE;
+    -- Found once, and changed by its place: a long transaction elsewhere keeps every version of the row, and a search reads them all.
+    SELECT o.ctid, o.deployment, o.tokens, o.requests, o.at, o.rate, o.rate_at
+    INTO place, b.deployment, b.tokens, b.requests, b.at, b.rate, b.rate_at
+    FROM vectorize.bucket AS o WHERE o.deployment = deployment_name FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO vectorize.bucket (deployment) VALUES (deployment_name) ON CONFLICT DO NOTHING;
+        RETURN 0;
+    END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = deployment_name;
     present := vectorize.refilled(d, b, wanted);
     IF present.wait > patience THEN
@@ -77,7 +85,7 @@ BEGIN
     SET tokens = least(present.tokens, present.token_rate * (0.5 - present.wait)) - wanted,
         requests = least(present.requests, greatest(1, present.request_rate / 2) - present.wait * present.request_rate) - 1,
         at = clock_timestamp()
-    WHERE o.deployment = deployment_name;
+    WHERE o.ctid = place;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the quota is unused for a moment less
     RETURN present.wait;
 END

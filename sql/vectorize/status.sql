@@ -2,12 +2,13 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Changes that no worker has folded yet, counted to 10,000.
+-- Changes that no worker has folded yet; beyond 10,000 by their numbers, which have few gaps.
 CREATE OR REPLACE FUNCTION vectorize.queue_head(job_id integer, OUT changes integer, OUT oldest_pending timestamptz, OUT sweeping boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE replace($q$
-        SELECT (SELECT count(*) FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c),
+        SELECT (SELECT CASE WHEN count(*) < 10000 THEN count(*) ELSE (SELECT max(id) - min(id) + 1 FROM vectorize_jobs.change_{job}) END
+                FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c),
                (SELECT queued_at FROM vectorize_jobs.item_{job} ORDER BY version LIMIT 1),
                (SELECT phase <> 'done' FROM vectorize_jobs.sweep_{job})
     $q$, '{job}', job_id::text) INTO changes, oldest_pending, sweeping;

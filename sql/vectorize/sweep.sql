@@ -29,13 +29,17 @@ DECLARE
 BEGIN
     seen := 0;
     queued := 0;
-    more := NOT EXISTS (SELECT FROM vectorize_jobs.sweep_{job} AS s WHERE s.phase = 'done');
+    SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s;
+    more := sweep.phase <> 'done';
     IF NOT more THEN
         RETURN;
     END IF;
-    -- Locked, so that feeders follow one another, and a restart of the sweep waits. By its place from here on: a long transaction
-    -- elsewhere keeps every version of the row, and a search would read them all.
-    SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s FOR UPDATE;
+    -- Locked, so that feeders follow one another, and a restart of the sweep waits. By its place where it did not move: a long
+    -- transaction elsewhere keeps every version of the row, and a search reads them all.
+    SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s WHERE s.ctid = sweep.place FOR UPDATE;
+    IF NOT FOUND THEN
+        SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s FOR UPDATE;
+    END IF;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the page is walked again
     IF sweep.phase = 'source' THEN
         SELECT j.fingerprint INTO fingerprint FROM vectorize.job AS j WHERE j.id = {job};

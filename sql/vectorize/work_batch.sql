@@ -39,6 +39,7 @@ BEGIN
         END IF;
         wait := vectorize.reserve(d.name, batch.characters[low:high], least(10, extract(epoch FROM s.deadline - pg_catalog.clock_timestamp())));
         COMMIT;
+        s.waited := wait IS DISTINCT FROM 0;
         EXIT WHEN wait IS NULL;
         WHILE wait > 0 LOOP
             -- A second at a time and a commit between, since sleeping holds a snapshot.
@@ -72,8 +73,9 @@ BEGIN
 END
 $$;
 
--- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search
--- for it; that estimates are not exact is left to the 400.
+-- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An
+-- input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search for it; that
+-- estimates are not exact is left to the 400.
 CREATE OR REPLACE FUNCTION vectorize.too_large(d vectorize.deployment, tokens integer[], characters integer[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -8,10 +8,12 @@ DECLARE
     j vectorize.job;
     d vectorize.deployment;
     wait float8;
+    left_seconds float8;
     lease bigint;
     versions bigint[];
     more boolean;
     whole boolean;
+    most integer;
 BEGIN
     s.idle := true;
     s.pause := 0.25;
@@ -34,15 +36,24 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    wait := CASE j.stage WHEN 'embed' THEN vectorize.wait_seconds(d) ELSE 0 END;
-    IF wait > 1 THEN
-        -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile.
-        CALL vectorize.wait_for_turn(s, wait);
+    -- Where the last call had not to wait, this one may try.
+    wait := CASE WHEN j.stage = 'split' THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
+    left_seconds := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
+    IF wait > least(1, left_seconds) THEN
+        -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile. Changes stay where
+        -- they are, in the order in which they came.
+        s.idle := wait > left_seconds;
+        s.pause := greatest(0.05, wait - 1 + pg_catalog.random() / 2);
         RETURN;
     END IF;
     whole := s.after_change = 0 AND s.after_item = 0;
-    CALL vectorize.take(s, vectorize.batch_rows(j, d, s.row_tokens), lease, versions, more);
+    most := vectorize.batch_rows(j, d, s.row_tokens);
+    CALL vectorize.take(s, most, lease, versions);
     COMMIT;
+    IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
+        CALL vectorize.top_up(s, most, lease, versions, more);
+        COMMIT;
+    END IF;
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.pause := 0;
@@ -64,24 +75,10 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.only_fold(INOUT s vectorize.session)
 LANGUAGE plpgsql AS $$
 BEGIN
-    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, 1000, NULL) AS f WHERE f.folded > 0), 0);
+    s.after_change := coalesce((SELECT f.last_id FROM vectorize.fold(s.job, s.after_change, NULL, 1000, NULL) AS f WHERE f.folded > 0), 0);
     s.idle := s.after_change = 0;
     s.pause := CASE WHEN s.idle THEN 0.25 ELSE 0 END;
     COMMIT;
-END
-$$;
-
--- Changes go on being queued while nobody may call. Workers do not all come back at the same moment.
-CREATE OR REPLACE PROCEDURE vectorize.wait_for_turn(INOUT s vectorize.session, wait float8)
-LANGUAGE plpgsql AS $$
-DECLARE
-    folded record;
-BEGIN
-    SELECT * INTO folded FROM vectorize.fold(s.job, s.after_change, 1000, NULL);
-    COMMIT;
-    s.after_change := greatest(s.after_change, folded.last_id);
-    s.idle := wait > extract(epoch FROM s.deadline - pg_catalog.clock_timestamp()) AND folded.folded = 0;
-    s.pause := CASE WHEN folded.folded > 0 THEN 0 ELSE wait - 1 + pg_catalog.random() / 2 END;
 END
 $$;
 

@@ -41,7 +41,8 @@ def docs(db: VectorDatabase) -> VectorDatabase:
 
 def test_define_estimate_backfill_and_again(docs: VectorDatabase) -> None:
     said = define(docs.conn, EMBEDDING, DOCS, state="paused")
-    assert said == ["job docs: created: public.docs to column embedding, vector(8), by embedding"]
+    assert said[0] == "job docs: created: public.docs to column embedding, vector(8), by embedding"
+    assert ["REPEATABLE READ" in line for line in said[1:]] == [True]
     estimated = estimate(docs.conn, "docs")
     assert (estimated.rows, estimated.requests) == (600, 30)
     assert docs.calls() == 0

@@ -134,23 +134,21 @@ def test_a_429_is_waited_for_by_everybody_and_shown(db: VectorDatabase) -> None:
     ]
 
 
-def test_without_time_to_wait_a_batch_is_given_back_uncharged(db: VectorDatabase) -> None:
-    db.make_docs(20)
+def test_without_time_to_wait_rows_are_given_back_uncharged(db: VectorDatabase) -> None:
+    db.make_docs()
+    db.execute("INSERT INTO docs SELECT g, g || repeat(' word', 20000) FROM generate_series(1, 2) AS g")
     set_quota(db, 60)
-    # Near enough that it is claimed, too far for the seconds that the worker has.
-    db.execute("UPDATE vectorize.bucket SET tokens = -900, at = clock_timestamp() + interval '1 hour'")
-    db.work(seconds=0.1)
-    assert db.calls() == 0
-    assert db.rows("SELECT DISTINCT lease IS NULL, attempts FROM vectorize_jobs.item_1") == [(True, 0)]
+    # Claimed together and sent apart; the second would have to wait for longer than the worker has.
+    assert db.work(seconds=10)["embedded"] == 1
+    assert db.rows("SELECT lease IS NULL, attempts FROM vectorize_jobs.item_1") == [(True, 0)]
     assert db.rows("SELECT * FROM vectorize.lease") == []
-    # Too far to be claimed at all.
-    db.execute("UPDATE vectorize.bucket SET tokens = -100000")
+    # Now its turn is so far that it is not even claimed.
     version = db.value("SELECT last_value FROM vectorize.version")
-    db.work(seconds=0.3)
-    assert db.calls() == 0
-    assert db.value("SELECT last_value FROM vectorize.version") == version + 1
+    assert db.work(seconds=1)["embedded"] == 0
+    assert db.value("SELECT last_value FROM vectorize.version") == version + 1  # the worker's own number
     db.execute("UPDATE vectorize.bucket SET tokens = 0, at = clock_timestamp()")
-    assert db.work()["embedded"] == 20
+    assert db.work()["embedded"] == 1
+    assert db.calls() == 2
 
 
 def test_a_small_quota_makes_small_batches(db: VectorDatabase) -> None:
