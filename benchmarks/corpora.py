@@ -110,9 +110,10 @@ def _fitting(texts: list[str]) -> list[str]:
 ENGLISH: dict[str, Callable[[], list[str]]] = {
     "docstrings of Python's library": docstrings,
     "Python's reference": reference,
-    "pages of this repository": pages,
 }
+# The pages are few, half of their words are names of code, and they change with the project: no bar hangs on them.
 OTHERS: dict[str, Callable[[], list[str]]] = {
+    "pages of this repository": pages,
     "code of Python's library": functions,
     "Chinese": lambda: _generated("Chinese"),
     "Japanese": lambda: _generated("Japanese"),

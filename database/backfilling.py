@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from database import maintenance
+from database.catching_up import CatchingUp
 from database.errors import DatabaseError
 from database.progress import Ticker
 from database.worker_pool import WorkerPool
@@ -29,7 +30,7 @@ def run(
     timeout_seconds: float,
     progress: Callable[[str], None],
 ) -> None:
-    """Work on a job until it is done or the time is up, then build its index if that is due.
+    """Work on a job until it has caught up or the time is up, then build its index if that is due.
 
     Args:
         open_connection: opens a connection in autocommit, straight to the server.
@@ -45,8 +46,11 @@ def run(
     deadline = time.monotonic() + timeout_seconds
     pool = WorkerPool(open_connection, name, workers, linger=False, deadline=deadline, most_failures=_MOST_FAILURES)
 
+    catching_up = CatchingUp()
+
     def goes_on(found: "JobStatus") -> bool:
-        return found.state == "active" and not found.done and time.monotonic() < deadline and pool.alive()
+        left = found.state == "active" and not catching_up.done(found)
+        return left and time.monotonic() < deadline and pool.alive()
 
     try:
         found = _watch(open_connection, read, goes_on, pool, progress)
@@ -59,7 +63,7 @@ def run(
             if found.state == "stopped"
             else f"job {found.name} was paused while it ran; run again to go on."
         )
-    if not found.done and time.monotonic() < deadline:
+    if not catching_up.done(found) and time.monotonic() < deadline:
         raise DatabaseError(f"job {found.name}: no worker is left; the last one said: {pool.error}")
     maintenance.run(open_connection, name, lambda: time.monotonic() >= deadline, progress)
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 import psycopg
 
 from database import health, maintenance, migrations
+from database.catching_up import CatchingUp
 from database.errors import DatabaseError, said
 from database.vectorization import JobStatus, status
 from database.worker_log import Log
@@ -98,6 +99,7 @@ class Standing:
         self._maintenance_due_at = 0.0
         self._maintenance_error: str | None = None
         self._health_at = time.monotonic() + _LOOK_SECONDS  # at the first look no connection is open yet
+        self._catching_up: dict[str, CatchingUp] = {}
         self._known: dict[str, str | None] = {}  # what was said last, by what it is about
 
     def run(self) -> Exit:
@@ -174,7 +176,9 @@ class Standing:
     def _is_left(self, job: JobStatus) -> bool:
         """Tell whether workers have to go on with a job: they also switch to a next generation that is complete."""
         switching = job.next_generation is not None and self._maintains and self._maintenance_error is None
-        return job.state == "active" and (not job.done or switching)
+        return job.state == "active" and (
+            not self._catching_up.setdefault(job.name, CatchingUp()).done(job) or switching
+        )
 
     def _end_if_maintained(self, jobs: Sequence[JobStatus], due: bool) -> None:
         """End when no statement is due or runs, or when those that are due cannot be run."""

@@ -104,10 +104,13 @@ class JobStatus:
     generation: int
     next_generation: int | None
     next_embedded: int | None
+    caught_up: bool  # every row is embedded but for those that changed lately
+    changes: int  # noted and not queued yet
+    pending_seconds: float | None  # since the oldest of what is queued changed
 
     @property
     def done(self) -> bool:
-        """Whether every row is embedded, in the next generation too; rows in quarantine wait for a person."""
+        """Whether nothing is left to do, in the next generation too; rows in quarantine wait for a person."""
         return self.pending == 0 and self.leased == 0
 
     def line(self) -> str:
@@ -184,11 +187,13 @@ def status(conn: psycopg.Connection, name: str | None = None) -> list[JobStatus]
     """Return how far each job is, or the one job; empty where there is none, or no engine."""
     if not _installed(conn):
         return []
-    columns = ", ".join(
-        {"table": "source", "cost_usd": "cost_usd::float8", "rows_per_second": "rows_per_second::float8"}.get(f, f)
-        + f' AS "{f}"'
-        for f in (field.name for field in fields(JobStatus))
-    )
+    expressions = {
+        "table": "source",
+        "cost_usd": "cost_usd::float8",
+        "rows_per_second": "rows_per_second::float8",
+        "pending_seconds": "extract(epoch FROM clock_timestamp() - oldest_pending)::float8",
+    }
+    columns = ", ".join(f'{expressions.get(f.name, f.name)} AS "{f.name}"' for f in fields(JobStatus))
     statement = f"SELECT {columns} FROM vectorize.status WHERE %s::text IS NULL OR name = %s ORDER BY name"  # noqa: S608 - names of this class
     with explained("reading the status of the jobs"), conn.cursor(row_factory=class_row(JobStatus)) as cursor:
         return cursor.execute(statement.encode(), [name, name]).fetchall()

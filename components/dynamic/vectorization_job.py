@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -140,6 +141,7 @@ class VectorizationJobProvider(Provider[WantedJob]):
             if damaged:
                 health.sweep(conn, name)
             progress(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
+        began = time.monotonic()
         status = vectorization.backfill(
             opener(wanted.connection, application_name=f"postgres-genai {name}"),
             name,
@@ -147,7 +149,9 @@ class VectorizationJobProvider(Provider[WantedJob]):
             timeout_seconds=wanted.timeout_seconds,
             progress=progress,
         )
-        remaining = status.pending + status.leased
+        # Before its time is up it ends only when it has caught up; what is pending then, writers changed meanwhile.
+        in_time = time.monotonic() - began < wanted.timeout_seconds
+        remaining = 0 if in_time else status.pending + status.leased
         if remaining:
             progress(
                 f"{name}: {remaining} rows remain after {wanted.timeout_seconds} s (timeoutSeconds). Nothing "

@@ -103,8 +103,22 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.give_back(job_id integer, lease_id bigint, versions bigint[], refund boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('UPDATE vectorize_jobs.item_%s SET lease = NULL, attempts = attempts - $1 WHERE version = ANY ($2) AND lease = $3', job_id)
-    USING refund::integer, versions, lease_id;
+    PERFORM vectorize.release(job_id, ARRAY[lease_id], versions, refund::integer);
+END
+$$;
+
+-- Takes leases off their items; off all of them, where `versions` is NULL. Items are locked in the order of their keys, as fold
+-- locks them, so that two workers never wait for each other in a circle.
+CREATE OR REPLACE FUNCTION vectorize.release(job_id integer, leases bigint[], versions bigint[], refund integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE replace(replace($q$
+        WITH mine AS MATERIALIZED (
+            SELECT version FROM vectorize_jobs.item_{job} WHERE lease = ANY ($1) AND ($2 IS NULL OR version = ANY ($2)) ORDER BY {k} FOR UPDATE
+        )
+        UPDATE vectorize_jobs.item_{job} AS i SET lease = NULL, attempts = attempts - $3 FROM mine WHERE i.version = mine.version
+    $q$, '{k}', vectorize.key_list((SELECT cardinality(j.key_columns) FROM vectorize.job AS j WHERE j.id = job_id), 'k%s')), '{job}', job_id::text)
+    USING leases, versions, refund;
 END
 $$;
 
@@ -120,8 +134,7 @@ CREATE OR REPLACE FUNCTION vectorize.leave(s vectorize.session) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(s.hand_leases) > 0 THEN
-        EXECUTE format('UPDATE vectorize_jobs.item_%s SET lease = NULL, attempts = attempts - 1 WHERE version = ANY ($1) AND lease = ANY ($2)', s.job)
-        USING ARRAY(SELECT r.version FROM unnest(s.hand) AS r), s.hand_leases;
+        PERFORM vectorize.release(s.job, s.hand_leases, ARRAY(SELECT r.version FROM unnest(s.hand) AS r), 1);
         DELETE FROM vectorize.lease AS l WHERE l.id = ANY (s.hand_leases);
     END IF;
 END
@@ -139,7 +152,7 @@ BEGIN
     IF dead IS NULL THEN
         RETURN 0;
     END IF;
-    EXECUTE format('UPDATE vectorize_jobs.item_%s SET lease = NULL WHERE lease = ANY ($1)', job_id) USING dead;
+    PERFORM vectorize.release(job_id, dead, NULL, 0);
     DELETE FROM vectorize.lease AS l WHERE l.id = ANY (dead);
     RETURN cardinality(dead);
 END

@@ -58,6 +58,8 @@ BEGIN
         EXECUTE format('INSERT INTO vectorize_jobs.item_%1$s (%2$s, version) SELECT %2$s, nextval(''vectorize.version'') FROM vectorize_jobs.failure_%1$s
             ORDER BY %2$s ON CONFLICT (%2$s) DO NOTHING', r.id, vectorize.key_list(cardinality(r.key_columns), 'k%s'));
         GET DIAGNOSTICS added = ROW_COUNT;
+        -- Of no text that was tried, so that the same text is tried again.
+        EXECUTE format('UPDATE vectorize_jobs.failure_%s SET digest = NULL', r.id);
         INSERT INTO vectorize.delta (job, queued) VALUES (r.id, added);
         EXECUTE format('UPDATE vectorize_jobs.failure_%s SET digest = NULL', r.id);  -- or their texts would be known to be refused
         total := total + added;

@@ -85,15 +85,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Starts the walk over all rows anew, comparing each with its receipt. What is being embedded now was read before the reason to
--- walk: it moves on to a new version, or its vector would be written after the walk has passed its row. In the order of the
--- versions, as claims lock them.
+-- walk: it moves on to a new version, or its vector would be written after the walk has passed its row. In the order of the keys,
+-- as changes are folded, so that two workers never wait for each other in a circle.
 CREATE OR REPLACE FUNCTION vectorize.restart_sweep(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    keys text := (SELECT vectorize.key_list(cardinality(key_columns), 'k%s') FROM vectorize.job WHERE id = job_id);
 BEGIN
     EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
     UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
-    EXECUTE format('WITH leased AS MATERIALIZED (SELECT version FROM vectorize_jobs.item_%1$s WHERE lease IS NOT NULL ORDER BY version FOR UPDATE)
-        UPDATE vectorize_jobs.item_%1$s AS i SET version = nextval(''vectorize.version''), lease = NULL, attempts = 0 FROM leased AS l WHERE i.version = l.version', job_id);
+    EXECUTE format('WITH leased AS MATERIALIZED (SELECT version FROM vectorize_jobs.item_%1$s WHERE lease IS NOT NULL ORDER BY %2$s FOR UPDATE)
+        UPDATE vectorize_jobs.item_%1$s AS i SET version = nextval(''vectorize.version''), lease = NULL, attempts = 0 FROM leased AS l WHERE i.version = l.version',
+        job_id, keys);
 END
 $$;
 

@@ -57,7 +57,8 @@ $$;
 -- and deployments take minutes to spread.
 CREATE OR REPLACE FUNCTION vectorize.call_refused(deployment_name text) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE vectorize.deployment SET refused_since = coalesce(refused_since, clock_timestamp())
+    -- What a clock noted that has been put back since counts from now on.
+    UPDATE vectorize.deployment SET refused_since = least(coalesce(refused_since, clock_timestamp()), clock_timestamp())
     WHERE name = deployment_name
     RETURNING first_success_at IS NULL AND refused_since > clock_timestamp() - interval '10 minutes'
 $$;

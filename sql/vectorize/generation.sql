@@ -2,27 +2,32 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Whether every row that was there is done: nothing is queued from before the end of the sweep, and nothing that was changed since
--- waits for long. The queue of a busy table is never empty.
+-- Whether every row that was there is done: nothing is queued from before the end of the sweep. What changed since may wait: the
+-- queue of a busy table is never empty.
 CREATE OR REPLACE FUNCTION vectorize.caught_up(job_id integer) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    swept timestamptz;
+    swept timestamptz := (SELECT swept_at FROM vectorize.job WHERE id = job_id);
     waiting boolean;
 BEGIN
-    IF vectorize.sweeping(job_id) THEN
+    IF swept IS NULL OR vectorize.sweeping(job_id) THEN
         RETURN false;
     END IF;
-    UPDATE vectorize.job SET swept_at = clock_timestamp() WHERE id = job_id AND swept_at IS NULL;
-    SELECT swept_at INTO swept FROM vectorize.job WHERE id = job_id;
-    EXECUTE format('SELECT EXISTS (SELECT FROM vectorize_jobs.item_%s WHERE queued_at <= greatest($1, clock_timestamp() - interval ''10 seconds''))', job_id)
-    INTO waiting USING swept;
+    EXECUTE format('SELECT EXISTS (SELECT FROM vectorize_jobs.item_%s WHERE queued_at <= $1)', job_id) INTO waiting USING swept;
     RETURN NOT waiting;
 END
 $$;
 
--- Makes a generation current if it is complete: embedded, its index ready, and the chunks that it reads cut. Workers ask now and
--- then. A search reads one row of `job`, so it sees the one generation or the other, whole.
+-- What workers see to now and then: the end of a sweep is noted, and a generation that is complete becomes current.
+CREATE OR REPLACE FUNCTION vectorize.note_progress(job_id integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE vectorize.job SET swept_at = clock_timestamp() WHERE id = job_id AND swept_at IS NULL AND NOT vectorize.sweeping(job_id);
+    RETURN vectorize.switch_if_ready(job_id);
+END
+$$;
+
+-- Makes a generation current if it is complete: embedded, its index ready, and the chunks that it reads cut. A search reads one row of `job`, so it sees the one generation or the other, whole.
 CREATE OR REPLACE FUNCTION vectorize.switch_if_ready(job_id integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -43,7 +48,7 @@ $$;
 -- The same by the job's name; returns the number of the generation that became current, or NULL.
 CREATE OR REPLACE FUNCTION vectorize.switch(job text) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.generation FROM vectorize.job_rows(job) AS j WHERE j.standing = 'next' AND vectorize.switch_if_ready(j.id)
+    SELECT j.generation FROM vectorize.job_rows(job) AS j WHERE vectorize.note_progress(j.id)
 $$;
 
 -- Goes back to the generation before, at once; its vectors are those of the rows that did not change since, and workers embed

@@ -15,6 +15,11 @@ DECLARE
     counts vectorize.delta;
     busy bigint[];
 BEGIN
+    settled := 0;
+    written := 0;
+    IF j.fingerprint <> (SELECT o.fingerprint FROM vectorize.job AS o WHERE o.id = j.id) THEN
+        RETURN;  -- the job was defined anew meanwhile: its items stay, and are embedded by what it says now
+    END IF;
     IF j.target = 'column' THEN
         -- Source row, then item: the other way round deadlocks with a user's update, and the user is the victim.
         EXECUTE format('SELECT * FROM vectorize_jobs.hold_%s($1, $2)', j.id) INTO ready, held USING j.fingerprint, results;

@@ -65,6 +65,7 @@ BEGIN
         COMMIT;
     END LOOP;
     IF settled < pg_catalog.cardinality(versions) THEN
+        COMMIT;  -- what was settled is locked until then, and giving back waits for items that others are folding
         s.after_item := 0;
     END IF;
     PERFORM vectorize.finish_batch(s, lease, versions, settled);

@@ -93,7 +93,7 @@ BEGIN
         PERFORM vectorize.stop(s.job, why);
         RETURN;
     END IF;
-    PERFORM vectorize.switch_if_ready(s.job);
+    PERFORM vectorize.note_progress(s.job);
     PERFORM vectorize.ensure_steps(s.job);
     PERFORM vectorize.reap(s.job, s.worker);
     PERFORM vectorize.fold_counters();

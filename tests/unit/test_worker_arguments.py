@@ -36,6 +36,9 @@ JOB = JobStatus(
     generation=1,
     next_generation=None,
     next_embedded=None,
+    caught_up=False,
+    changes=0,
+    pending_seconds=None,
 )
 
 

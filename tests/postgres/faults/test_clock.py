@@ -48,3 +48,28 @@ def test_counters_of_another_time_count(docs: FaultDatabase, dice: random.Random
     docs.superuser("SELECT vectorize.fold_counters()")
     docs.execute("UPDATE docs SET body = 'later ' || id WHERE id = 1")
     docs.end()
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_wait_of_another_time_is_not_waited_for(docs: FaultDatabase, dice: random.Random, jump: str) -> None:
+    """No wait is longer than ten minutes, so one that seems to be was noted before the clock went back."""
+    fill(docs, dice)
+    docs.superuser(f"UPDATE vectorize.deployment SET not_before = clock_timestamp() {jump}")
+    assert docs.work(seconds=5)["embedded"] == docs.value("SELECT count(*) FROM docs")
+    docs.end()
+
+
+def test_a_refusal_of_another_time_still_stops_the_job_in_the_end(docs: FaultDatabase, dice: random.Random) -> None:
+    """Before the first success a refusal is tried again for ten minutes, by a clock that may jump meanwhile."""
+    fill(docs, dice)
+    docs.fault("error", "azure_openai.create_embeddings: 401: Access denied.")
+    docs.work_until(lambda: docs.calls("refused"))
+    docs.superuser(
+        f"UPDATE vectorize.deployment SET refused_since = refused_since {dice.choice(JUMPS[2:])}, not_before = NULL"
+    )
+    docs.work_until(lambda: docs.calls("refused") > 1)
+    docs.superuser(
+        "UPDATE vectorize.deployment SET refused_since = refused_since - interval '11 minutes', not_before = NULL"
+    )
+    docs.work_until(lambda: docs.status()["state"] == "stopped")
+    docs.end(refused=docs.calls("refused"))

@@ -17,11 +17,16 @@ def fill(db: FaultDatabase, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("gate", GATES[:2])
-def test_a_new_template_counts_for_batches_that_are_out(docs: FaultDatabase, dice: random.Random, gate: str) -> None:
+@pytest.mark.parametrize("sweeps", [True, False], ids=["swept meanwhile", "swept later"])
+def test_a_new_template_counts_for_batches_that_are_out(
+    docs: FaultDatabase, dice: random.Random, gate: str, sweeps: bool
+) -> None:
     fill(docs, dice)
     worker = docs.worker(gate)
     worker.wait_at(gate)
     docs.define(target=docs.target, template="new: {body}", batch_size=docs.batch)
+    if sweeps:
+        docs.work()
     worker.finish()
     docs.end(text="('new: ' || body)")
 
@@ -57,7 +62,7 @@ def test_verify_and_reembed_meet_batches_that_are_out(docs: FaultDatabase, dice:
     worker.wait_at(gate)
     again = dice.choice([True, False])
     with docs.writing(f"CALL vectorize.{'reembed' if again else 'verify'}('docs')"):
-        if gate != "settle" and not again and dice.choice([True, False]):
+        if gate != "settle" and dice.choice([True, False]):
             docs.work()
         worker.open()
     worker.finish()
@@ -88,4 +93,5 @@ def test_definitions_come_while_workers_run(docs: FaultDatabase, dice: random.Ra
         docs.define(target=docs.target, template=f"{step} {{body}}", batch_size=dice.randint(2, 40))
     for worker in workers:
         worker.finish()
-    docs.end(text=f"('{steps - 1} ' || body)")
+    # A batch that is out while the last definition comes is embedded in vain.
+    docs.end(text=f"('{steps - 1} ' || body)", twice=3 * 40)

@@ -1,0 +1,274 @@
+"""The brownfield drill: a busy table with indexes and triggers of its own comes under a job by YAML alone.
+
+`python -m benchmarks.drill` brings up a stack on the emulator and fills a table with texts that are on this machine, or
+with the lines of `--texts`. A writer changes 100 rows a second, first alone and then while `pulumi up` declares the job
+and embeds every row. The end state is checked: every vector is that of its row's present text, and no more texts were
+sent than there are rows and changes. It takes as long as the quota makes it: 60,000 texts of 60 tokens at 350K tokens a
+minute are ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import yaml
+
+from emulator.ai import vectors
+from emulator.ai.models import EMBEDDING_MODELS
+from tools import session
+from tools.places import ROOT
+from tools.pulumi import open_stack
+
+STACK = "drill"
+CONFIG = ROOT / f"Pulumi.{STACK}.yaml"
+RATE = 100  # changes a second
+BASELINE_SECONDS = 60.0
+
+# What a table of an application has: indexes on text and time, a trigger that stamps, one that keeps an audit.
+TABLE = """
+CREATE TABLE public.articles (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n bigint NOT NULL UNIQUE, title text NOT NULL, body text,
+    category text NOT NULL, views integer NOT NULL DEFAULT 0, touched timestamptz NOT NULL DEFAULT now());
+CREATE INDEX ON public.articles USING gin (to_tsvector('english', coalesce(body, '')));
+CREATE INDEX ON public.articles (category, touched);
+CREATE TABLE public.article_audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, article uuid, title text);
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.title <> OLD.title OR NEW.body IS DISTINCT FROM OLD.body THEN NEW.touched := now(); END IF;
+        RETURN NEW;
+    END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON public.articles FOR EACH ROW EXECUTE FUNCTION public.touch();
+CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO public.article_audit (article, title) VALUES (NEW.id, NEW.title); RETURN NULL; END $$;
+CREATE TRIGGER audit AFTER UPDATE OF title, body ON public.articles FOR EACH ROW EXECUTE FUNCTION public.audit();
+"""
+
+
+@dataclass
+class Latencies:
+    """Seconds that each of a writer's statements took, and what failed."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def p95(self) -> float:
+        """Return the 95th percentile in seconds."""
+        ordered = sorted(self.seconds)
+        return ordered[int(0.95 * (len(ordered) - 1))]
+
+
+def library_texts() -> Iterator[str]:
+    """Yield docstrings of every Python package that is installed here: prose that nobody chose for this."""
+    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.py")):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, ValueError, OSError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
+                text = ast.get_docstring(node)
+                if text and len(text) > 60:
+                    yield text[:4000]
+
+
+def texts(path: str | None, rows: int) -> list[str]:
+    """Return so many different texts, from the lines of a file or from this machine.
+
+    Raises:
+        SystemExit: there are too few.
+    """
+    source = Path(path).read_text(encoding="utf-8", errors="replace").splitlines() if path else library_texts()
+    found = list(itertools.islice(dict.fromkeys(text.replace("\0", "") for text in source if text.strip()), rows))
+    if len(found) < rows:
+        sys.exit(f"There are {len(found):,} different texts, and {rows:,} are needed.")
+    return found
+
+
+def write(stop: threading.Event, rows: int, seen: Latencies, connection: psycopg.Connection[Any], seed: int) -> None:
+    """Change rows at a steady rate until told to stop: every second change is one of the text."""
+    chance = random.Random(seed)
+    began = time.monotonic()
+    for number in itertools.count():
+        if stop.wait(max(0.0, began + number / RATE - time.monotonic())):
+            return
+        n = chance.randrange(rows)
+        at = time.perf_counter()
+        try:
+            if number % 2:
+                connection.execute("UPDATE public.articles SET views = views + 1 WHERE n = %s", [n])
+            else:
+                connection.execute("UPDATE public.articles SET title = title || '.' WHERE n = %s", [n])
+        except psycopg.Error as error:
+            seen.errors.append(str(error))
+        else:
+            seen.seconds.append(time.perf_counter() - at)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the drill found; seconds, counts, and the ratio of the writer's 95th percentiles."""
+
+    rows: int
+    texts_changed: int
+    texts_sent: int
+    wrong_vectors: int
+    writer_errors: int
+    p95_before: float
+    p95_during: float
+    p95_ratio: float
+    up_seconds: float
+
+
+def main() -> None:
+    """Run the drill and print its result as JSON; exit with 1 where something is wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=60_000, help="rows of the table")
+    parser.add_argument("--texts", help="a file with a text a line, instead of texts that are on this machine")
+    parser.add_argument("--capacity", type=int, default=350, help="thousands of tokens a minute of the deployment")
+    parser.add_argument("--target", choices=("column", "table"), default="column")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    wanted = parser.parse_args()
+    print(f"seed {wanted.seed}", file=sys.stderr)
+    homes = Path(tempfile.mkdtemp(prefix="postgres-genai-drill-"))
+    os.environ |= {"EMULATOR_HOME": str(homes / "emulator"), "STACKS_HOME": str(homes / "stacks")}
+    try:
+        result = run(wanted)
+    finally:
+        tools("down")
+        CONFIG.unlink(missing_ok=True)
+        shutil.rmtree(homes, ignore_errors=True)
+    print(json.dumps(asdict(result), indent=1))
+    sys.exit(
+        1
+        if result.wrong_vectors or result.writer_errors or result.texts_sent > result.rows + result.texts_changed
+        else 0
+    )
+
+
+def run(wanted: argparse.Namespace) -> Result:
+    """Bring up, fill, write, declare, check."""
+    configure(wanted, job=False)
+    tools("up", "--stack", STACK)
+    found = texts(wanted.texts, wanted.rows)
+    before, during = Latencies(), Latencies()
+    with connection() as admin, connection() as writer:
+        admin.execute(TABLE.encode())
+        with admin.cursor().copy("COPY public.articles (n, title, body, category) FROM STDIN") as copy:
+            for number, text in enumerate(found):
+                copy.write_row((number, text.split("\n")[0][:80], text, f"category {number % 20}"))
+        admin.execute("VACUUM ANALYZE public.articles")
+        with writing(wanted, before, writer):
+            time.sleep(BASELINE_SECONDS)
+        sent = texts_sent()
+        configure(wanted, job=True)
+        began = time.monotonic()
+        with writing(wanted, during, writer):
+            tools("up", "--stack", STACK)
+            took = time.monotonic() - began
+        admin.execute("CALL vectorize.work('articles', 600)")  # what the writer changed at the very end
+        return Result(
+            rows=wanted.rows,
+            texts_changed=(len(during.seconds) + 1) // 2,
+            texts_sent=texts_sent() - sent,
+            wrong_vectors=wrong_vectors(admin, wanted),
+            writer_errors=len(before.errors) + len(during.errors),
+            p95_before=round(before.p95(), 5),
+            p95_during=round(during.p95(), 5),
+            p95_ratio=round(during.p95() / before.p95(), 2),
+            up_seconds=round(took, 1),
+        )
+
+
+@contextmanager
+def writing(wanted: argparse.Namespace, seen: Latencies, conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let the writer change rows for the length of the block."""
+    stop = threading.Event()
+    writer = threading.Thread(target=write, args=(stop, wanted.rows, seen, conn, wanted.seed))
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def configure(wanted: argparse.Namespace, *, job: bool) -> None:
+    """Write the stack's YAML: the local stack without its sample, and with the job or without."""
+    config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text(encoding="utf-8"))["config"]
+    config["postgres-genai:namePrefix"] = STACK
+    config["postgres-genai:sample"] = False
+    config["postgres-genai:deployments"]["embedding"]["capacity"] = wanted.capacity
+    declared = {
+        "table": "public.articles",
+        "template": "{title}\n{body}",
+        "deployment": "embedding",
+        "target": {"kind": wanted.target},
+    }
+    config["postgres-genai:jobs"] = {"articles": declared} if job else {}
+    CONFIG.write_text(yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
+
+
+def tools(*arguments: str) -> None:
+    """Run a command of the project, its output to this program's standard error."""
+    subprocess.run([sys.executable, "-m", "tools", *arguments], cwd=ROOT, check=True, stdout=sys.stderr)
+
+
+def connection() -> psycopg.Connection[Any]:
+    """Connect as the administrator, the way that a client of the service does."""
+    pulumi = open_stack(STACK, "emulator")
+    return session.connect(pulumi, pulumi.outputs())
+
+
+def texts_sent() -> int:
+    """Return how many texts the service was sent and billed."""
+    command = [sys.executable, "-m", "emulator", "status", "--json"]
+    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    usage: dict[str, dict[str, dict[str, int]]] = json.loads(shown.stdout)["usage"]
+    return sum(counters["inputs"] for account in usage.values() for counters in account.values())
+
+
+def wrong_vectors(conn: psycopg.Connection[Any], wanted: argparse.Namespace) -> int:
+    """Count the rows whose vector is not that of their present text, by asking the model again."""
+    model = EMBEDDING_MODELS["text-embedding-3-small"]
+    holder = "public.articles_embedding AS v USING (id)" if wanted.target == "table" else ""
+    statement = (
+        "SELECT title || E'\\n' || coalesce(body, ''), embedding::real[] FROM public.articles "
+        + (f"LEFT JOIN {holder} " if holder else "")
+        + "ORDER BY n"
+    )
+    wrong = 0
+    with conn.transaction(), conn.cursor("drill") as cursor:
+        cursor.execute(statement.encode())
+        while page := cursor.fetchmany(500):
+            expected = vectors.embed([text for text, _ in page], model, model.dimensions)
+            wrong += sum(
+                has is None or float(np.abs(np.asarray(has) - needs).max()) > 1e-4
+                for (_, has), needs in zip(page, expected, strict=True)
+            )
+    return wrong
+
+
+if __name__ == "__main__":
+    main()
