@@ -11,6 +11,7 @@ BEGIN
     SELECT * INTO j FROM vectorize.job WHERE id = job_id;
     now_facts := vectorize.source_facts(j);
     UPDATE vectorize.job SET facts = now_facts WHERE id = job_id AND facts <> now_facts;
+    PERFORM vectorize.ensure_steps(job_id);  -- here, so that the first workers need not wait for one another
     -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed.
     IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers OR before.fingerprint <> j.fingerprint) THEN
         PERFORM vectorize.restart_sweep(j.id);

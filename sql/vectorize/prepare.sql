@@ -15,7 +15,7 @@ END
 $$;
 
 -- A row in quarantine stays there while its text is the same; `retry` forgets what that was. Equal texts are one input. The order of inputs is that of their digests, which is as good as chance: so the tokens of the first
--- 3,000 bytes, counted closely, tell what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
+-- 1,000 bytes, counted closely, tell what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
 CREATE OR REPLACE FUNCTION vectorize.prepare_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
@@ -40,7 +40,7 @@ BEGIN
         LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
         LEFT JOIN LATERAL (SELECT f.digest, f.error FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
     ), inputs AS MATERIALIZED (
-        SELECT i.*, CASE WHEN i.before < 3000 THEN vectorize.tokens(i.content, bytes_per_token) END AS tokens
+        SELECT i.*, CASE WHEN i.before < 1000 THEN vectorize.tokens(i.content, bytes_per_token) END AS tokens
         FROM (SELECT t.digest, t.content, t.bytes, row_number() OVER w AS input, sum(t.bytes) OVER w - t.bytes AS before
               FROM (SELECT DISTINCT ON (o.digest) o.digest, o.content, octet_length(o.content) AS bytes FROM judged AS o
                     WHERE o.outcome = 'embed' ORDER BY o.digest) AS t
