@@ -13,7 +13,9 @@ BEGIN
     UPDATE vectorize.job SET facts = now_facts WHERE id = job_id AND facts <> now_facts;
     PERFORM vectorize.ensure_steps(job_id);  -- here, so that the first workers need not wait for one another
     -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed.
-    IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers OR before.fingerprint <> j.fingerprint) THEN
+    IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers) THEN
+        PERFORM vectorize.doubt_all(j.id);
+    ELSIF before.id = j.id AND before.fingerprint <> j.fingerprint THEN
         PERFORM vectorize.restart_sweep(j.id);
     END IF;
     RETURN vectorize.describe_changes(before, j);
@@ -84,16 +86,24 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 ELSE format('column %s of %s', j.target_column, vectorize.table_name(j.source)) END
 $$;
 
--- Starts the walk over all rows anew, comparing each with its receipt. What is being embedded now was read before the reason to
--- walk: it moves on to a new version, or its vector would be written after the walk has passed its row. In the order of the keys,
--- as changes are folded, so that two workers never wait for each other in a circle.
+-- Starts the walk over all rows anew, comparing each with its receipt.
 CREATE OR REPLACE FUNCTION vectorize.restart_sweep(job_id integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
+    UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
+END
+$$;
+
+-- The same where rows may have changed, or gone, without a note: what is being embedded now was read before, so it moves on to a
+-- new version, or its vector would be written after the walk has passed its row. In the order of the keys, as changes are folded,
+-- so that two workers never wait for each other in a circle.
+CREATE OR REPLACE FUNCTION vectorize.doubt_all(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     keys text := (SELECT vectorize.key_list(cardinality(key_columns), 'k%s') FROM vectorize.job WHERE id = job_id);
 BEGIN
-    EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
-    UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
+    PERFORM vectorize.restart_sweep(job_id);
     EXECUTE format('WITH leased AS MATERIALIZED (SELECT version FROM vectorize_jobs.item_%1$s WHERE lease IS NOT NULL ORDER BY %2$s FOR UPDATE)
         UPDATE vectorize_jobs.item_%1$s AS i SET version = nextval(''vectorize.version''), lease = NULL, attempts = 0 FROM leased AS l WHERE i.version = l.version',
         job_id, keys);

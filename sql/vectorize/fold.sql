@@ -35,7 +35,7 @@ BEGIN
     -- order of its own, and two orders make a circle.
     DELETE FROM vectorize_jobs.change_{job} WHERE k1 IS NULL;
     IF FOUND THEN
-        PERFORM vectorize.restart_sweep({job});
+        PERFORM vectorize.doubt_all({job});
         folded := 1;
         RETURN;
     END IF;

@@ -41,7 +41,7 @@ BEGIN
         RETURN format('triggers of the job on %s are gone or disabled: define the job again', vectorize.table_name(j.source));
     END IF;
     UPDATE vectorize.job SET facts = seen WHERE id = job_id;
-    PERFORM vectorize.restart_sweep(job_id);
+    PERFORM vectorize.doubt_all(job_id);
     RETURN NULL;
 END
 $$;

@@ -20,9 +20,10 @@ Step = Callable[[FaultDatabase, Connection], Worker]
 
 def claimed(db: FaultDatabase, keeper: Connection) -> Worker:
     """Stop a worker after its claim was committed, before it has read a text."""
-    keeper.execute("LOCK TABLE docs IN ACCESS EXCLUSIVE MODE")
+    # Rendering is the first to look at the receipts; at the source a worker has a look before it claims.
+    keeper.execute("LOCK TABLE vectorize_jobs.receipt_1 IN ACCESS EXCLUSIVE MODE")
     worker = db.worker()
-    worker.wait_for_table("docs")
+    worker.wait_for_table("vectorize_jobs.receipt_1")
     assert db.value("SELECT count(*) FROM vectorize.lease") == 1
     return worker
 
