@@ -61,7 +61,6 @@ BEGIN
         -- Of no text that was tried, so that the same text is tried again.
         EXECUTE format('UPDATE vectorize_jobs.failure_%s SET digest = NULL', r.id);
         INSERT INTO vectorize.delta (job, queued) VALUES (r.id, added);
-        EXECUTE format('UPDATE vectorize_jobs.failure_%s SET digest = NULL', r.id);  -- or their texts would be known to be refused
         total := total + added;
     END LOOP;
     RAISE NOTICE 'job %: % rows of the quarantine are queued again', retry.job, total;

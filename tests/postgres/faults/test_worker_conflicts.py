@@ -14,7 +14,7 @@ def test_a_batch_given_back_and_its_changes_folded_at_once(docs: FaultDatabase, 
     docs.execute("CALL vectorize.pause('docs')")
     for key in order:
         docs.execute("INSERT INTO docs VALUES (%s, 'text ' || %s)", [key, key])
-        docs.superuser("SELECT vectorize.fold(1, 0, 1000, NULL)")
+        docs.superuser("SELECT vectorize.fold(1, 0, NULL, 1000, NULL)")
     docs.execute("CALL vectorize.resume('docs')")
     docs.fault("error", "azure_openai.create_embeddings: 429: Please retry after 20 milliseconds.", calls=1)
     giving = docs.worker("answer")
