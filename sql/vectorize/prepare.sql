@@ -14,8 +14,9 @@ BEGIN
 END
 $$;
 
--- A row in quarantine stays there while its text is the same; `retry` forgets what that was. Equal texts are one input. The order of inputs is that of their digests, which is as good as chance: so the tokens of the first
--- 1,000 bytes, counted closely, tell what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
+-- A row in quarantine stays there while its text is the same; `retry` forgets what that was. Equal texts are one input. The order
+-- of inputs is that of their digests, which is as good as chance: so the tokens of the first 1,000 bytes, counted closely, tell
+-- what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
 CREATE OR REPLACE FUNCTION vectorize.prepare_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
