@@ -26,7 +26,7 @@ WAIT_SECONDS = 900.0
 
 def run(bench: Bench) -> Outcome:
     """Embed a million rows, then measure the next hundred thousand; once with a snapshot from before the first."""
-    before, measured = bench.size((BEFORE, MEASURED), (2_000, 1_000))
+    before, measured = bench.size((BEFORE, MEASURED), (1_000, 15_000))
     rates = {}
     for held in (False, True):
         with bench.database() as database:
@@ -66,5 +66,5 @@ def _reach(database: BenchDatabase, rows: int) -> tuple[float, int]:
     while (embedded := int(database.status()["embedded"])) < rows:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{rows:,} rows were not embedded within {WAIT_SECONDS:g} s: {database.status()}")
-        threading.Event().wait(0.05)
+        threading.Event().wait(0.01)
     return time.perf_counter(), embedded
