@@ -31,8 +31,9 @@ INDEX_OPTIONS: dict[str, dict[str, tuple[int, int]]] = {
     },
 }
 
-_SCHEMAS = "pg_catalog information_schema pg_toast vectorize migrations azure_ai azure_openai azure_cognitive azure_ml"
-RESERVED_SCHEMAS = frozenset(_SCHEMAS.split())
+_SYSTEM = "pg_catalog information_schema pg_toast"
+_OURS = "vectorize vectorize_jobs migrations azure_ai azure_openai azure_cognitive azure_ml"
+RESERVED_SCHEMAS = frozenset([*_SYSTEM.split(), *_OURS.split()])
 
 
 def check(settings: StackSettings, findings: Findings) -> None:

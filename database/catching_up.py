@@ -21,7 +21,7 @@ class CatchingUp:
 
     def done(self, job: "JobStatus") -> bool:
         """Tell whether nothing is left of what was there when the run began; rows in quarantine wait for a person."""
-        if job.done:
+        if job.done and (job.caught_up or job.next_generation is None):
             return True
         if self._queued_at is None and (job.changes == 0 or self._clock() - self._began > _FOLD_SECONDS):
             self._queued_at = self._clock()

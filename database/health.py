@@ -15,7 +15,9 @@ def damage(conn: psycopg.Connection, name: str) -> list[str]:
     """Return what stops a job from working, as the engine says it: a column, a trigger or the table is gone."""
     with explained(f"checking the source of job {name}"):
         rows = conn.execute(
-            "SELECT vectorize.check_source(id) FROM vectorize.job WHERE name = %s AND state <> 'removed'", [name]
+            "SELECT vectorize.check_source(j.id) FROM vectorize.job AS j "
+            "WHERE j.name = %s AND j.state <> 'removed' AND vectorize.is_live(j)",
+            [name],
         ).fetchall()
     return [row[0] for row in rows if row[0] is not None]
 

@@ -260,11 +260,15 @@ def backfill(
 def _switch(conn: psycopg.Connection, name: str, progress: Callable[[str], None]) -> None:
     """Let searches use a generation that is complete now; a worker does the same, now and then."""
     with explained(f"switching job {name} to its next generation"):
-        row = conn.execute("SELECT vectorize.switch(%s)", [name]).fetchone()
+        row = conn.execute(
+            "SELECT s.current, (SELECT generation FROM vectorize.generations WHERE job = %s AND standing = 'previous' "
+            "ORDER BY switched_at DESC NULLS LAST LIMIT 1) FROM vectorize.switch(%s) AS s (current)",
+            [name, name],
+        ).fetchone()
     if row and row[0]:
         progress(
             f"{name}: searches use generation {row[0]} now; the one before is kept: CALL vectorize.rollback('{name}') "
-            f"goes back, CALL vectorize.discard('{name}', {row[0] - 1}) drops it"
+            f"goes back, CALL vectorize.discard('{name}', {row[1]}) drops it"
         )
 
 

@@ -12,6 +12,7 @@ ALTER TABLE vectorize.job
     ADD COLUMN chunk_tokens integer CHECK (chunk_tokens > 0),
     ADD COLUMN chunk_overlap integer CHECK (chunk_overlap >= 0),
     ADD COLUMN swept_at timestamptz,      -- when the walk over its rows was seen to be over
+    ADD COLUMN caught_up_at timestamptz,  -- when all that was queued before that was seen to be done
     ADD COLUMN switched_at timestamptz;   -- when it last became current, or stopped being it
 UPDATE vectorize.job SET declared_source = source, declared_column = target_column;
 ALTER TABLE vectorize.job ALTER COLUMN declared_source SET NOT NULL, ALTER COLUMN declared_column SET NOT NULL;

@@ -24,7 +24,8 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.pause(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE vectorize.job AS o SET state = 'paused', reason = NULL FROM vectorize.job_rows(pause.job) AS r WHERE o.id = r.id;
+    -- One that stopped keeps its reason.
+    UPDATE vectorize.job AS o SET state = 'paused', reason = NULL FROM vectorize.job_rows(pause.job) AS r WHERE o.id = r.id AND o.state <> 'stopped';
 END
 $$;
 
@@ -37,13 +38,26 @@ DECLARE
 BEGIN
     FOR r IN SELECT * FROM vectorize.job_rows(resume.job) LOOP
         why := vectorize.check_source(r.id);
-        IF why IS NOT NULL THEN
+        IF why IS NOT NULL AND NOT vectorize.is_live(r) THEN
+            PERFORM vectorize.stop(r.id, why);  -- searches do not use it, so it keeps nobody from going on
+            CONTINUE;
+        ELSIF why IS NOT NULL THEN
             RAISE EXCEPTION 'job % cannot go on: %', r.name, why USING ERRCODE = 'object_not_in_prerequisite_state';
         END IF;
         UPDATE vectorize.deployment AS d SET refused_since = NULL, not_before = NULL, failures_in_a_row = 0 WHERE d.name = r.deployment;
         UPDATE vectorize.job AS o SET state = 'active', reason = NULL WHERE o.id = r.id;
+        IF r.state = 'stopped' THEN
+            PERFORM vectorize.doubt_all(r.id);  -- nobody may have noted changes; a walk costs no token
+        END IF;
     END LOOP;
 END
+$$;
+
+-- Whether something is embedded for it: not a generation that is only kept, nor a splitter that only such ones read.
+CREATE OR REPLACE FUNCTION vectorize.is_live(j vectorize.job) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE j.stage WHEN 'embed' THEN j.standing <> 'previous'
+        ELSE EXISTS (SELECT FROM vectorize.job AS o WHERE o.source = j.target_table AND o.stage = 'embed' AND o.standing <> 'previous') END
 $$;
 
 -- Queues the rows in quarantine again. They stay listed until they succeed.
@@ -54,7 +68,7 @@ DECLARE
     added integer;
     total integer := 0;
 BEGIN
-    FOR r IN SELECT * FROM vectorize.job_rows(retry.job) LOOP
+    FOR r IN SELECT * FROM vectorize.job_rows(retry.job) AS o WHERE vectorize.is_live(o) LOOP
         EXECUTE format('INSERT INTO vectorize_jobs.item_%1$s (%2$s, version) SELECT %2$s, nextval(''vectorize.version'') FROM vectorize_jobs.failure_%1$s
             ORDER BY %2$s ON CONFLICT (%2$s) DO NOTHING', r.id, vectorize.key_list(cardinality(r.key_columns), 'k%s'));
         GET DIAGNOSTICS added = ROW_COUNT;

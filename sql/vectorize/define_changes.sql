@@ -12,10 +12,11 @@ BEGIN
     now_facts := vectorize.source_facts(j);
     UPDATE vectorize.job SET facts = now_facts WHERE id = job_id AND facts <> now_facts;
     PERFORM vectorize.ensure_steps(job_id);  -- here, so that the first workers need not wait for one another
-    -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed.
+    -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed; and a
+    -- generation that is taken up again counts as filled only once all its rows were looked at.
     IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers) THEN
         PERFORM vectorize.doubt_all(j.id);
-    ELSIF before.id = j.id AND before.fingerprint <> j.fingerprint THEN
+    ELSIF before.id = j.id AND (before.fingerprint <> j.fingerprint OR before.standing = 'previous' AND j.standing <> 'previous') THEN
         PERFORM vectorize.restart_sweep(j.id);
     END IF;
     RETURN vectorize.describe_changes(before, j);
@@ -90,8 +91,10 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.restart_sweep(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Everybody locks the job before its sweep, and that before items. What reads a splitter's table has not seen all either.
+    UPDATE vectorize.job SET swept_at = NULL, caught_up_at = NULL
+    WHERE id = job_id OR source = (SELECT s.target_table FROM vectorize.job AS s WHERE s.id = job_id AND s.stage = 'split');
     EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
-    UPDATE vectorize.job SET swept_at = NULL WHERE id = job_id;
 END
 $$;
 

@@ -14,11 +14,15 @@ DECLARE
 BEGIN
     SELECT d.* INTO old FROM vectorize.deployment AS d WHERE d.name = name FOR UPDATE;
     SELECT string_agg(j.name, ', ' ORDER BY j.name) INTO using_it FROM vectorize.job AS j
-    WHERE j.deployment = name AND (old.model <> model OR j.dimensions > dimensions);
+    WHERE j.deployment = name AND j.state <> 'removed' AND (old.model <> model OR j.dimensions > dimensions);
     IF using_it IS NOT NULL THEN
         RAISE EXCEPTION 'deployment %: cannot become % with % dimensions while it serves job %', name, model, dimensions, using_it
-            USING ERRCODE = 'object_in_use', HINT = 'Vectors of two models would mix: use a deployment of another name for the new model.';
+            USING ERRCODE = 'object_in_use', HINT = 'Vectors of two models would mix: use a deployment of another name for the new model, or CALL vectorize.discard(job, generation) '
+                'for a generation that is only kept.';
     END IF;
+    -- A removed job could not come back with vectors of another model.
+    PERFORM vectorize.forget(j.id) FROM vectorize.job AS j
+    WHERE j.deployment = name AND j.state = 'removed' AND (old.model <> model OR j.dimensions > dimensions);
     INSERT INTO vectorize.deployment AS d (name, model, dimensions, tokens_per_minute, requests_per_minute, price_per_million_tokens)
     VALUES (name, model, dimensions, tokens_per_minute, requests_per_minute, price_per_million_tokens)
     ON CONFLICT ON CONSTRAINT deployment_pkey DO UPDATE SET model = excluded.model, dimensions = excluded.dimensions,

@@ -27,7 +27,8 @@ DECLARE
 BEGIN
     folded := 0;
     SELECT last_value INTO newest_id FROM vectorize_jobs.change_{job}_id_seq;
-    IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) THEN
+    -- One worker at a time: two that had notes of one row would each embed it.
+    IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) OR NOT pg_try_advisory_xact_lock(vectorize.lock_class() + 2, {job}) THEN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the changes are there again

@@ -13,7 +13,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{target}', vectorize.table_name(j.target_table)),
         ('{column}', quote_ident(j.target_column)),
         ('{unnested}', vectorize.key_list(cardinality(j.key_columns), 'pg_catalog.unnest(vectorize_a%s)')),
-        ('{a}', vectorize.key_list(cardinality(j.key_columns), 'vectorize_a%s')),
         ('{k}', vectorize.key_list(cardinality(j.key_columns), 'k%s')),
         -- Without the domain, if it is one: what a function returns has the type that it declares.
         ('{values}', (SELECT string_agg(format('CAST(s.%I AS %s)', c, t), ', ' ORDER BY ord) FROM unnest(j.key_columns, j.key_types) WITH ORDINALITY AS x (c, t, ord))),

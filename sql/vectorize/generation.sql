@@ -7,24 +7,58 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.caught_up(job_id integer) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    swept timestamptz := (SELECT swept_at FROM vectorize.job WHERE id = job_id);
+    j vectorize.job;
     waiting boolean;
 BEGIN
-    IF swept IS NULL OR vectorize.sweeping(job_id) THEN
-        RETURN false;
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id;
+    IF j.swept_at IS NULL OR j.caught_up_at IS NOT NULL THEN
+        RETURN j.caught_up_at IS NOT NULL;
     END IF;
-    EXECUTE format('SELECT EXISTS (SELECT FROM vectorize_jobs.item_%s WHERE queued_at <= $1)', job_id) INTO waiting USING swept;
+    EXECUTE format('SELECT EXISTS (SELECT FROM vectorize_jobs.item_%s WHERE queued_at <= $1)', job_id) INTO waiting USING j.swept_at;
     RETURN NOT waiting;
 END
 $$;
 
--- What workers see to now and then: the end of a sweep is noted, and a generation that is complete becomes current.
+-- What workers see to now and then: how far the sweep and its rows are, and that a generation that is complete becomes current.
 CREATE OR REPLACE FUNCTION vectorize.note_progress(job_id integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF vectorize.reads_unfinished_chunks(job_id) THEN
+        RETURN false;
+    END IF;
     UPDATE vectorize.job SET swept_at = clock_timestamp() WHERE id = job_id AND swept_at IS NULL AND NOT vectorize.sweeping(job_id);
+    UPDATE vectorize.job SET caught_up_at = clock_timestamp() WHERE id = job_id AND caught_up_at IS NULL AND vectorize.caught_up(job_id);
     RETURN vectorize.switch_if_ready(job_id);
 END
+$$;
+
+-- Whether the chunks that a generation reads are not all cut yet. The walk that counts begins after that, so it begins anew.
+CREATE OR REPLACE FUNCTION vectorize.reads_unfinished_chunks(job_id integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    splitter vectorize.job;
+    began timestamptz;
+BEGIN
+    SELECT o.* INTO splitter FROM vectorize.job AS o JOIN vectorize.job AS j ON o.target_table = j.source AND o.stage = 'split'
+    WHERE j.id = job_id AND j.stage = 'embed' AND j.swept_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    ELSIF NOT vectorize.caught_up(splitter.id) THEN
+        RETURN true;
+    END IF;
+    EXECUTE format('SELECT started_at FROM vectorize_jobs.sweep_%s', job_id) INTO began;
+    IF began < splitter.swept_at THEN
+        PERFORM vectorize.restart_sweep(job_id);
+        RETURN true;
+    END IF;
+    RETURN false;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.embedded_rows(job_id integer) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sum(c.embedded)::bigint
+    FROM (SELECT d.embedded FROM vectorize.delta AS d WHERE d.job = job_id UNION ALL SELECT o.embedded FROM vectorize.counter AS o WHERE o.job = job_id) AS c
 $$;
 
 -- Makes a generation current if it is complete: embedded, its index ready, and the chunks that it reads cut. A search reads one row of `job`, so it sees the one generation or the other, whole.
@@ -34,7 +68,9 @@ DECLARE
     j vectorize.job;
 BEGIN
     SELECT * INTO j FROM vectorize.job WHERE id = job_id AND standing = 'next' AND state = 'active' FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND OR NOT vectorize.caught_up(j.id) OR vectorize.index_state(j.id) NOT IN ('none', 'ready')
+    IF NOT FOUND OR NOT vectorize.caught_up(j.id)
+        -- Without a vector there is nothing to index; the index comes with the first ones.
+        OR (vectorize.index_state(j.id) NOT IN ('none', 'ready') AND vectorize.embedded_rows(j.id) > 0)
         OR EXISTS (SELECT FROM vectorize.job AS o WHERE o.target_table = j.source AND o.stage = 'split' AND NOT vectorize.caught_up(o.id))
     THEN
         RETURN false;
@@ -48,7 +84,9 @@ $$;
 -- The same by the job's name; returns the number of the generation that became current, or NULL.
 CREATE OR REPLACE FUNCTION vectorize.switch(job text) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.generation FROM vectorize.job_rows(job) AS j WHERE vectorize.note_progress(j.id)
+    -- The splitter first: what reads its chunks waits for it.
+    SELECT max(s.generation) FROM (SELECT j.generation, vectorize.note_progress(j.id) AS switched FROM vectorize.job_rows(job) AS j ORDER BY j.stage DESC) AS s
+    WHERE s.switched
 $$;
 
 -- Goes back to the generation before, at once; its vectors are those of the rows that did not change since, and workers embed
@@ -58,6 +96,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now_current vectorize.job := vectorize.job_named(rollback.job);
     before vectorize.job;
+    why text;
 BEGIN
     SELECT * INTO before FROM vectorize.job AS o
     WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing = 'previous' AND o.switched_at IS NOT NULL
@@ -66,7 +105,13 @@ BEGIN
         RAISE EXCEPTION 'job %: no earlier generation is kept', now_current.name USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'SELECT * FROM vectorize.generations shows what there is.';
     END IF;
-    UPDATE vectorize.job AS o SET standing = 'previous', switched_at = clock_timestamp()
+    why := vectorize.check_source(before.id);
+    IF why IS NOT NULL OR before.state = 'stopped' THEN
+        RAISE EXCEPTION 'job %: generation % cannot be used: %', now_current.name, before.generation, coalesce(why, before.reason)
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    UPDATE vectorize.job AS o
+    SET standing = 'previous', switched_at = CASE o.standing WHEN 'current' THEN clock_timestamp() ELSE o.switched_at END
     WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing IN ('current', 'next');
     UPDATE vectorize.job AS o SET standing = 'current', switched_at = clock_timestamp() WHERE o.id = before.id;
     RAISE NOTICE 'job %: generation % is current again, and % is kept', now_current.name, before.generation, now_current.generation;

@@ -20,17 +20,20 @@ $$;
 -- The column that the vectors of a specification go to: as declared, with a number behind it where another generation has that.
 CREATE OR REPLACE FUNCTION vectorize.target_column(spec jsonb, declared_source oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((vectorize.fitting_generation(spec, declared_source)).target_column, vectorize.free_column(spec, spec -> 'chunking' <> 'null'))
+    SELECT coalesce((vectorize.fitting_generation(spec, declared_source)).target_column, vectorize.free_column(spec, spec -> 'chunking' <> 'null', declared_source))
 $$;
 
 -- A name that no generation of the job has yet; columns of the chunk table, and those of the source with the tables beside it,
 -- are two name spaces.
-CREATE OR REPLACE FUNCTION vectorize.free_column(spec jsonb, among_chunks boolean) RETURNS text
+CREATE OR REPLACE FUNCTION vectorize.free_column(spec jsonb, among_chunks boolean, declared_on oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.name
     FROM (SELECT n, CASE n WHEN 1 THEN spec ->> 'column' ELSE left(spec ->> 'column', 27) || '_' || n END AS name FROM generate_series(1, 1000) AS n) AS c
-    WHERE NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.state <> 'removed' AND j.target_column = c.name
+    WHERE NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_column = c.name
         AND (j.source <> j.declared_source) = among_chunks)
+      -- A declared name is the user's wish; one with a number is ours to choose, and takes nothing that is there.
+      AND (c.n = 1 OR among_chunks OR NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = declared_on AND a.attname = c.name AND NOT a.attisdropped)
+          AND vectorize.side_table(declared_on, c.name) IS NULL)
     ORDER BY c.n LIMIT 1
 $$;
 
@@ -84,7 +87,8 @@ DECLARE
     overlap integer := coalesce((spec -> 'chunking' ->> 'overlap')::int, 0);
 BEGIN
     SELECT * INTO before FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'split';
-    IF before.state = 'removed' AND (before.source, before.key_types, before.declared_column) IS DISTINCT FROM (declared_on, types, spec ->> 'column') THEN
+    IF (before.state = 'removed' AND (before.source, before.key_types, before.declared_column) IS DISTINCT FROM (declared_on, types, spec ->> 'column'))
+        OR (before.id IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = before.source)) THEN
         PERFORM vectorize.forget(o.id) FROM vectorize.job AS o WHERE o.name = spec ->> 'name';
         before := NULL;
     END IF;
@@ -92,7 +96,7 @@ BEGIN
         declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, chunk_tokens, chunk_overlap,
         fingerprint, facts, state)
     VALUES (spec ->> 'name', 'split', declared_on, declared_on, key, types, vectorize.key_operators(declared_on, key), spec ->> 'template', 'table',
-        coalesce(before.target_column, vectorize.free_column(spec, false)), spec ->> 'column', 'vector', 1, 'cosine', 'none',
+        coalesce(before.target_column, vectorize.free_column(spec, false, declared_on)), spec ->> 'column', 'vector', 1, 'cosine', 'none',
         '{}', 1, spec ->> 'deployment', (spec ->> 'batch_size')::int, tokens, overlap,
         sha256(convert_to(jsonb_build_array('split', spec ->> 'template', tokens, overlap)::text, 'UTF8')), '{}', coalesce(spec ->> 'state', 'active'))
     ON CONFLICT (name) WHERE stage = 'split' DO UPDATE SET key_columns = excluded.key_columns, key_operators = excluded.key_operators,

@@ -33,7 +33,7 @@ BEGIN
             s.written := s.written + coalesce(outcome.written, 0);
             IF pg_catalog.cardinality(outcome.held) > 0 THEN
                 s.hand := s.hand || ARRAY(
-                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, NULL)::vectorize.result
+                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, r.pieces)::vectorize.result
                     FROM pg_catalog.unnest(results[low:high]) AS r WHERE r.version = ANY (outcome.held));
                 s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
             END IF;

@@ -26,6 +26,9 @@ BEGIN
         piece := head || piece;
         pieces := pieces || btrim(piece, E' \t\n\r\f\x0b');
         head := vectorize.chunk_end(piece, (overlap * characters_per_token)::integer);
+        WHILE head <> '' AND vectorize.tokens(head, bytes_per_token) > overlap LOOP
+            head := right(head, length(head) * 9 / 10);  -- denser than the whole text is
+        END LOOP;
     END LOOP;
     RETURN pieces;
 END

@@ -67,7 +67,7 @@ CREATE OR REPLACE FUNCTION vectorize.status_rows() RETURNS TABLE (
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH parts AS MATERIALIZED (
-        SELECT p.*, p.standing <> 'previous' AS live FROM vectorize.job_progress() AS p
+        SELECT p.*, vectorize.is_live(j) AS live FROM vectorize.job_progress() AS p JOIN vectorize.job AS j ON j.id = p.id
     ), sums AS (
         SELECT p.name, sum(p.pending) FILTER (WHERE p.live) AS pending, sum(p.leased) FILTER (WHERE p.live) AS leased,
                sum(p.quarantined) FILTER (WHERE p.live) AS quarantined, sum(p.changes) FILTER (WHERE p.live) AS changes,

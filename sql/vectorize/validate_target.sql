@@ -46,8 +46,11 @@ BEGIN
         RETURN;
     END IF;
     IF chunked THEN
+        RETURN QUERY SELECT format('column: %s is a column of every table of chunks; choose another name', c)
+            FROM unnest('{chunk_id,chunk,content}'::text[] || vectorize.source_key(source_table, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')))) AS c
+            WHERE c = spec ->> 'column';
         column_name := coalesce((SELECT j.target_column FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.stage = 'split'),
-                                vectorize.free_column(spec, false));
+                                vectorize.free_column(spec, false, source_table));
     END IF;
     side_table := vectorize.side_table(source_table, column_name);
     IF side_table IS NOT NULL AND NOT EXISTS (

@@ -15,6 +15,10 @@ DECLARE
     whole boolean;
     most integer;
 BEGIN
+    IF s.page IS NULL THEN
+        -- Begun by an older version, whose batch was not settled by this one: it would pay for the same texts again.
+        RAISE EXCEPTION 'the engine was upgraded under this worker: CALL vectorize.work again' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     s.idle := true;
     s.pause := 0.25;
     IF s.checked_at IS NULL OR pg_catalog.clock_timestamp() NOT BETWEEN s.checked_at AND s.checked_at + interval '5 seconds' THEN

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.postgres.test_generations import complete, wrong
-from tests.postgres.vector_server import VectorDatabase, VectorServer
+from tests.postgres.vector_server import SUPERUSER, VectorDatabase, VectorServer
 
 CHUNKING = {"max_tokens": 40, "overlap": 0}
 PARAGRAPHS = [f"Paragraph {n} speaks of matter number {n}. It has a second sentence about {n * 7}." for n in range(60)]
@@ -198,3 +200,77 @@ def test_an_estimate_knows_the_chunks_that_are_not_cut_yet(db: VectorDatabase) -
     assert tokens == pytest.approx(status["tokens"], rel=0.1)
     assert requests == pytest.approx(status["requests"], rel=0.35)
     assert db.rows("SELECT rows, tokens FROM vectorize.estimate('docs')") == [(0, 0)]
+
+
+def test_searches_keep_the_whole_texts_until_every_chunk_is_embedded(db: VectorDatabase) -> None:
+    db.make_docs(30, target="table")
+    db.execute("UPDATE docs SET body = %s || id", ["\n\n".join(PARAGRAPHS)])
+    db.work()
+    db.define(target="table", chunking=CHUNKING, batch_size=5)
+    db.mend(latency=0.02)
+    while db.status()["next_generation"] is not None:
+        assert db.status()["generation"] == 1
+        db.work(seconds=0.3)
+    assert db.value("SELECT count(*) FROM docs_embedding_2 WHERE embedding IS NULL") == 0
+    assert db.value("SELECT count(DISTINCT id) FROM docs_embedding_2") == 30
+
+
+@pytest.mark.parametrize("column", ["content", "chunk", "id"])
+def test_the_vectors_of_chunks_need_a_column_of_their_own(db: VectorDatabase, column: str) -> None:
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, body text)")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="is a column of every table of chunks"):
+        db.define(chunking=CHUNKING, column=column)
+
+
+def test_a_table_that_was_made_again_is_chunked_again(db: VectorDatabase) -> None:
+    make_long_docs(db, 2)
+    db.work()
+    db.execute("DROP TABLE docs")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    db.execute("DROP TABLE docs_embedding")
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, body text)")
+    db.execute("INSERT INTO docs VALUES (1, 'one text')")
+    db.define(chunking=CHUNKING)
+    db.work()
+    assert [row[2] for row in chunks(db)] == ["one text"]
+
+
+def test_a_dense_passage_is_not_repeated_over_and_over(splitter: Any) -> None:
+    text = "plain English words " * 900 + "数据库向量我们昨天在城市公园看到很多孩子一起学习历史" * 75
+    pieces = splitter(text, 512, 128)
+    assert all(splitter.tokens(piece) <= 512 for piece in pieces)
+    assert sum(map(splitter.tokens, pieces)) < 2 * splitter.tokens(text)
+
+
+def test_chunks_that_wait_for_another_worker_keep_their_text(db: VectorDatabase) -> None:
+    """A result that is held goes into the worker's hand with its pieces."""
+    make_long_docs(db, 1)
+    db.work()
+    before = chunks(db)
+    db.execute("UPDATE docs SET body = body || ' And one more sentence.'")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("SELECT vectorize.ensure_steps(1), vectorize.fold(1, 0, NULL, 1000, NULL)")
+        holder = db.connect(SUPERUSER)
+        holder.autocommit = False
+        worker = threading.Thread(target=db.work)
+        holder.execute(
+            "LOCK TABLE vectorize_jobs.receipt_1 IN ACCESS EXCLUSIVE MODE"
+        )  # where the worker has claimed, and not yet read
+        worker.start()
+        while conn.execute("SELECT FROM vectorize_jobs.item_1 WHERE lease IS NOT NULL").rowcount == 0:
+            pass
+        conn.autocommit = False
+        conn.execute("SELECT FROM vectorize_jobs.item_1 FOR UPDATE")
+        holder.commit()
+        while (
+            conn.execute(
+                "SELECT FROM pg_stat_activity WHERE query LIKE 'CALL vectorize.work%' AND wait_event = 'PgSleep'"
+            ).rowcount
+            == 0
+        ):
+            pass
+        conn.commit()
+        worker.join()
+    assert len(chunks(db)) >= len(before)
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []

@@ -266,3 +266,93 @@ def test_remove_takes_all_generations(db: VectorDatabase) -> None:
     assert db.rows("SELECT relname FROM pg_class WHERE relname LIKE 'docs_%' AND relkind = 'r'") == []
     assert db.rows("SELECT relname FROM pg_class WHERE relnamespace = 'vectorize_jobs'::regnamespace") == []
     assert db.rows("SELECT tgname FROM pg_trigger WHERE tgrelid = 'docs'::regclass") == []
+
+
+def test_a_generation_taken_up_again_is_filled_before_it_is_used(db: VectorDatabase) -> None:
+    db.make_docs(40)
+    db.work()
+    db.define(dimensions=4)
+    complete(db)
+    db.execute("UPDATE docs SET body = 'changed ' || id")
+    db.execute("INSERT INTO docs SELECT g, 'new ' || g FROM generate_series(101, 300) AS g")
+    db.work()
+    db.define()
+    db.mend(latency=0.05)
+    while db.status()["generation"] == 2:
+        assert db.rows(SEARCH, ["new 200", 1])[0][0] == {"id": 200}
+        db.work(seconds=0.2)
+    assert db.wrong() == []
+
+
+def test_a_kept_generation_that_is_damaged_stops_nobody(db: VectorDatabase) -> None:
+    db.make_docs(20)
+    db.work()
+    db.define(dimensions=4)
+    complete(db)
+    db.execute("ALTER TABLE docs DROP COLUMN embedding")
+    db.define(dimensions=4, state="paused")
+    db.execute("CALL vectorize.resume('docs')")
+    db.execute("UPDATE docs SET body = 'still followed' WHERE id = 3")
+    db.work()
+    assert wrong(db, "embedding_2", 4) == []
+    assert db.status()["state"] == "active"
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="generation 1 cannot be used"):
+        db.execute("CALL vectorize.rollback('docs')")
+    assert db.status()["generation"] == 2
+    db.execute("CALL vectorize.discard('docs', 1)")
+
+
+def test_a_rollback_never_leads_to_a_generation_that_was_not_filled(db: VectorDatabase) -> None:
+    db.make_docs(10)
+    db.work()
+    db.define(dimensions=4)
+    complete(db)
+    db.define(dimensions=5)
+    for generation in (1, 2, 1):
+        db.execute("CALL vectorize.rollback('docs')")
+        assert db.status()["generation"] == generation
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        db.execute("CALL vectorize.discard('docs', 1)")
+
+
+def test_a_column_of_the_users_own_is_not_taken_for_a_later_generation(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    db.work()
+    db.execute("ALTER TABLE docs ADD COLUMN embedding_2 vector(4)")
+    db.define(dimensions=4)
+    complete(db)
+    assert generations(db)[1][2] == "column embedding_3"
+    assert db.value("SELECT count(embedding_2) FROM docs") == 0
+
+
+def test_a_removed_job_that_comes_back_with_another_model_mixes_nothing(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    db.work()
+    db.execute("CALL vectorize.remove('docs')")
+    db.execute("SELECT vectorize.set_deployment('large', 'text-embedding-3-large', 3072, 1000000, 6000, 0.13)")
+    db.define(deployment="large", state="paused")
+    assert db.rows(SEARCH, ["text 1", 5]) == []
+    db.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-large', 3072, 1000000, 6000, 0.13)")
+
+
+def test_an_empty_table_changes_its_model_at_once_though_nothing_can_be_indexed(db: VectorDatabase) -> None:
+    db.make_docs(0, index="hnsw")
+    db.work()
+    db.define(dimensions=4, index="hnsw")
+    complete(db)
+    assert db.status()["generation"] == 2
+
+
+def test_changes_from_while_the_triggers_were_off_are_found_by_resume(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    db.work()
+    db.execute("ALTER TABLE docs DISABLE TRIGGER vectorize_1")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    db.execute("UPDATE docs SET body = 'unseen' WHERE id = 2")
+    db.execute("ALTER TABLE docs ENABLE ALWAYS TRIGGER vectorize_1")
+    db.execute("CALL vectorize.pause('docs')")
+    assert db.status()["state"] == "stopped", "a pause does not hide why"
+    db.execute("CALL vectorize.resume('docs')")
+    db.work()
+    assert db.wrong() == []

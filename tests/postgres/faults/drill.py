@@ -218,7 +218,7 @@ class FaultDatabase(VectorDatabase):
         assert status["embedded"] == self.value(f"SELECT count(*) FROM docs WHERE {text} ~ '\\S'")
         assert self.rows("SELECT * FROM vectorize.failures") == []
         assert self.rows("SELECT * FROM vectorize.lease") == []
-        assert self.paid_twice() <= twice
+        assert self.paid_twice() <= twice, f"{self.paid_twice()} texts were paid for again, of {twice} allowed"
         assert self.calls("refused") <= refused
         assert self.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
 
