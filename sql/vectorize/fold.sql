@@ -17,8 +17,8 @@ END
 $$;
 
 -- A key that is queued already moves on to a new version and loses its lease: whoever is embedding it has an old text. An empty
--- key asks for a sweep of all rows. More of the oldest are taken than one batch needs, since several may be of one key, which would
--- be embedded for each. Keys are upserted in their order, so that two workers never wait for each other in a circle.
+-- key asks for a sweep of all rows. Many more of the oldest are taken than one batch needs, since several may be of one key, which
+-- would be embedded for each. Keys are upserted in their order, so that two workers never wait for each other in a circle.
 CREATE OR REPLACE FUNCTION vectorize.fold_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
@@ -49,7 +49,7 @@ BEGIN
         DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
             SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
             WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id) AND n.k1 IS NOT NULL
-            ORDER BY n.id LIMIT greatest(1000, most) FOR UPDATE SKIP LOCKED))
+            ORDER BY n.id LIMIT 20000 FOR UPDATE SKIP LOCKED))
         RETURNING c.*
     ), keyed AS (
         SELECT {k}, row_number() OVER (ORDER BY coalesce(max(t.id) > seen_id, false) DESC, {k}) <= most AND new_lease IS NOT NULL AS mine
