@@ -64,7 +64,9 @@ def test_an_estimate_says_what_is_left_and_spends_nothing(local: StackAtWork) ->
     work(local)
     after = data(local, "spend", "line-items")
     before = [row for row in spent if row["job"] == "line-items"]
-    assert sum(row["tokens"] for row in after) - sum(row["tokens"] for row in before) == found["total"]["tokens"]
+    # Workers count a part of each batch's bytes closely and the rest by that.
+    spent_now = sum(row["tokens"] for row in after) - sum(row["tokens"] for row in before)
+    assert spent_now == pytest.approx(found["total"]["tokens"], rel=0.02)
     assert "line-items" in local.run("spend")
 
 
