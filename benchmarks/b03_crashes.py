@@ -60,13 +60,22 @@ def _measure(
                 process = kill(database, process)
                 lost += len(committed - _embedded(database))
             process.end()
-            drain(database, WORKERS)
-            database.wait_until_quiet()
+            _drain(database)
         finally:
             process.end()
     lost += database.wrong()
     paid_twice = sum(count - 1 for count in database.paid().values()) / BATCH
     return lost, paid_twice, kills
+
+
+def _drain(database: BenchDatabase) -> None:
+    """Work until nothing is left; the sessions of a killed process, and so its leases, end some seconds later."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (found := database.status())["pending"] or found["leased"]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the job is not done after {WAIT_SECONDS:g} s: {found}")
+        drain(database, WORKERS)
+        threading.Event().wait(0.1)
 
 
 def _wait_for(database: BenchDatabase, process: WorkerProcess, rows: int) -> None:
