@@ -18,6 +18,7 @@ from aiohttp import web
 
 from benchmarks.server import BenchDatabase
 from emulator.ai import app as ai
+from emulator.ai import computing
 from emulator.ai.faults import Faults
 from emulator.ai.quota import Quota, Remaining, Throttled
 from emulator.ai.usage import Usage
@@ -104,7 +105,8 @@ class BenchServices:
     def start(self) -> None:
         """Listen, with the tokenizer and the word vectors loaded."""
         self._certificates.ensure()
-        ai.load()
+        self._computing = computing.OwnProcess()
+        self._computing.submit(computing.load).result()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._certificates.server, self._certificates.server_key)
         self._loop = asyncio.new_event_loop()
@@ -135,7 +137,7 @@ class BenchServices:
 
     async def _listen(self, context: ssl.SSLContext) -> None:
         identity = Identity("00000000-0000-4000-8000-000000000003", "b" * 40)
-        application = ai.create_app(self._lookup, identity, Usage(), Faults(), self.meter)
+        application = ai.create_app(self._lookup, identity, Usage(), Faults(), self.meter, self._computing)
         application.middlewares.append(self._delay)
         self._runner = web.AppRunner(application)
         await self._runner.setup()

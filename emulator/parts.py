@@ -50,14 +50,16 @@ class Parts:
     def ai(self, lookup: Lookup, identity: Identity, usage: Usage, faults: Faults) -> web.Application:
         """Return the data planes of the AI accounts."""
         from emulator.ai.app import create_app
+        from emulator.ai.computing import OwnProcess
 
-        return create_app(lookup, identity, usage, faults)
+        self._computing = OwnProcess()
+        return create_app(lookup, identity, usage, faults, executor=self._computing)
 
     def warm_up(self) -> None:
         """Load what the first embedding would wait for."""
-        from emulator.ai.app import load
+        from emulator.ai.computing import load
 
-        load()
+        self._computing.submit(load)
 
     def providers(
         self, arm_endpoint: str, ca_file: Path, token: Callable[[], str], ports: tuple[int, int]

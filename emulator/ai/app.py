@@ -1,11 +1,10 @@
 """The AI services' web application: finds the account by host name and the operation by path."""
 
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from aiohttp import web
 
-from emulator.ai import tokens, vectors
 from emulator.ai.embeddings import Embeddings
 from emulator.ai.errors import ServiceError, refusal, resource_not_found
 from emulator.ai.faults import Faults
@@ -23,14 +22,13 @@ _THREADS = 2
 Operation = Callable[[web.Request, Account], Awaitable[web.Response]]
 
 
-def load() -> None:
-    """Load the tokenizer and the word vectors (0.7 s), which the first request would wait for; safe in any thread."""
-    tokens.load()
-    vectors.load()
-
-
 def create_app(
-    lookup: Lookup, identity: Identity, usage: Usage, faults: Faults, quota: Quota | None = None
+    lookup: Lookup,
+    identity: Identity,
+    usage: Usage,
+    faults: Faults,
+    quota: Quota | None = None,
+    executor: Executor | None = None,
 ) -> web.Application:
     """Return the application that answers `*.openai.azure.com` and `*.cognitiveservices.azure.com`.
 
@@ -40,10 +38,11 @@ def create_app(
         usage: Where requests are counted.
         faults: What goes wrong on demand.
         quota: The rate limits; full buckets unless given.
+        executor: Where embeddings are computed, shut down with the application; threads unless given.
     """
-    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="embeddings")
-    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor)
-    language = Language(lookup, identity, usage, executor)
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ai")
+    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor or threads)
+    language = Language(lookup, identity, usage, threads)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
@@ -67,7 +66,8 @@ def create_app(
     app.router.add_route("*", "/{path:.*}", route(_not_served, openai_kinds | language_kinds))
 
     async def stop(_: web.Application) -> None:
-        executor.shutdown(wait=False, cancel_futures=True)
+        for each in filter(None, (threads, executor)):
+            each.shutdown(wait=False, cancel_futures=True)
 
     app.on_cleanup.append(stop)
     return app

@@ -97,7 +97,7 @@ def _wanted(body: Mapping[str, Any], model: EmbeddingModel) -> _Wanted:
 
 
 def _answer(wanted: _Wanted, model: EmbeddingModel) -> tuple[bytes, int]:
-    """Return the answer's body and the tokens billed; runs in a thread."""
+    """Return the answer's body and the tokens billed; runs in a thread or in a process of its own."""
     counts = tokens.count(wanted.texts)
     longest, total = max(counts), sum(counts)
     if longest > MAX_INPUT_TOKENS:

@@ -1,5 +1,7 @@
 """Refusals of the data planes, with the bodies that the services send."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +23,10 @@ class ServiceError(Exception):
         self.status = status
         self.body = body
         self.headers = dict(headers or {})
+
+    def __reduce__(self) -> tuple[type[ServiceError], tuple[int, Mapping[str, Any], Mapping[str, str]]]:
+        """Make it cross from one process to another; an exception's own way passes the message only."""
+        return (type(self), (self.status, self.body, self.headers))
 
     def response(self) -> web.Response:
         """Return the HTTP answer."""

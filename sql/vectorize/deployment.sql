@@ -28,7 +28,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT deployment_pkey DO UPDATE SET model = excluded.model, dimensions = excluded.dimensions,
         tokens_per_minute = excluded.tokens_per_minute, requests_per_minute = excluded.requests_per_minute,
         price_per_million_tokens = excluded.price_per_million_tokens;
-    INSERT INTO vectorize.bucket (deployment) VALUES (name) ON CONFLICT DO NOTHING;
+    INSERT INTO vectorize.bucket (deployment) SELECT name WHERE NOT EXISTS (SELECT FROM vectorize.bucket AS b WHERE b.deployment = name);
     IF old.name IS NULL THEN
         RAISE NOTICE 'deployment %: created, % with % tokens a minute', name, model, tokens_per_minute;
     ELSIF (old.model, old.dimensions, old.tokens_per_minute, old.requests_per_minute, old.price_per_million_tokens)

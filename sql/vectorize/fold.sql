@@ -16,8 +16,8 @@ BEGIN
 END
 $$;
 
--- A key that is queued already moves on to a new version and loses its lease: whoever is embedding it has an old text. An empty
--- key asks for a sweep of all rows. Many more of the oldest are taken than one batch needs, since several may be of one key, which
+-- A key that is queued already moves on to a new version and loses its lease: whoever is embedding it has an old text. A doubt
+-- asks for a sweep of all rows. Many more of the oldest are taken than one batch needs, since several may be of one key, which
 -- would be embedded for each. Keys are upserted in their order, so that two workers never wait for each other in a circle.
 CREATE OR REPLACE FUNCTION vectorize.fold_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
@@ -27,14 +27,17 @@ DECLARE
 BEGIN
     folded := 0;
     SELECT last_value INTO newest_id FROM vectorize_jobs.change_{job}_id_seq;
+    IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) AND NOT EXISTS (SELECT FROM vectorize.doubt WHERE job = {job}) THEN
+        RETURN;
+    END IF;
     -- One worker at a time: two that had notes of one row would each embed it.
-    IF NOT EXISTS (SELECT FROM vectorize_jobs.change_{job} WHERE id > after_id) OR NOT pg_try_advisory_xact_lock(vectorize.lock_class() + 2, {job}) THEN
+    IF NOT pg_try_advisory_xact_lock(vectorize.lock_class() + 2, {job}) THEN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the changes are there again
     -- The sweep before the items: feeders take them in that order too. The other changes another time: a restart takes items in an
     -- order of its own, and two orders make a circle.
-    DELETE FROM vectorize_jobs.change_{job} WHERE k1 IS NULL;
+    DELETE FROM vectorize.doubt WHERE job = {job};
     IF FOUND THEN
         PERFORM vectorize.doubt_all({job});
         folded := 1;
@@ -42,18 +45,20 @@ BEGIN
     END IF;
     IF newest_id > seen_id THEN
         newer := ARRAY(
-            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > seen_id AND n.k1 IS NOT NULL
+            SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > seen_id
             ORDER BY n.id LIMIT most / 2 FOR UPDATE SKIP LOCKED);
     END IF;
     WITH taken AS (
         DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
             SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
-            WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id) AND n.k1 IS NOT NULL
+            WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id)
             ORDER BY n.id LIMIT 20000 FOR UPDATE SKIP LOCKED))
         RETURNING c.*
     ), keyed AS (
         SELECT {k}, row_number() OVER (ORDER BY coalesce(max(t.id) > seen_id, false) DESC, {k}) <= most AND new_lease IS NOT NULL AS mine
-        FROM taken AS t GROUP BY {k}
+        FROM taken AS t WHERE k1 IS NOT NULL GROUP BY {k}
+    ), doubted AS (
+        INSERT INTO vectorize.doubt (job) SELECT {job} FROM taken AS t WHERE k1 IS NULL LIMIT 1  -- as triggers of an older version note it
     ), queued AS (
         INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
         SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer FROM keyed ORDER BY {k}

@@ -1,15 +1,15 @@
 -- The trigger functions of one job. They run as the engine's owner, since who writes the source has no right here, and so
--- they call nothing that a user can define. They only append to the job's change table: no shared row, no unique key, no
--- NOTIFY (its commit takes one lock for the whole cluster).
+-- they call nothing that a user can define. They only append, to the job's change table or to the doubts: no shared row, no unique
+-- key, no NOTIFY (its commit takes one lock for the whole cluster).
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
 -- What cannot be read (a column renamed, dropped, or of another type, whose cast may be a user's) must not fail the user's
--- statement: it notes an empty key, which asks for a sweep of all rows, and workers stop the job with the reason.
--- Every row of every statement passes here. So an update that changes no text is one expression; nothing is written inside the
--- block, where it would cost a transaction number a row; and the search path, which is set for each row, is short: pg_catalog
--- comes first without being named.
+-- statement: it is noted as a doubt, which asks for a sweep of all rows, and workers stop the job with the reason.
+-- Every row of every statement passes here. So updates come first, and one that changes no text is one expression; nothing is
+-- written inside a block, where it would cost a transaction number a row; and the search path, which is set for each row, is short:
+-- pg_catalog comes first without being named.
 CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -18,53 +18,62 @@ DECLARE
 DECLARE
     {variables}
     rekeyed boolean;
-    unfit boolean;
 BEGIN
-    BEGIN
-        IF TG_OP = 'UPDATE' THEN
+    IF TG_OP = 'UPDATE' THEN
+        BEGIN
             {check texts}
-            IF {text old} COLLATE "C" = {text new} COLLATE "C" AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
+            IF ({same columns} OR {text old} COLLATE "C" = {text new} COLLATE "C") AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
                 RETURN NULL;
             END IF;
+            IF {unfit new} THEN RAISE datatype_mismatch; END IF;
+            {read old}
+            {read new}
+            rekeyed := ({old keys}) IS DISTINCT FROM ({noted keys});
+        EXCEPTION WHEN OTHERS THEN
+            INSERT INTO vectorize.doubt (job) VALUES ({job});
+            RETURN NULL;
+        END;
+        IF rekeyed THEN
+            INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({old keys});
         END IF;
-        IF TG_OP = 'DELETE' THEN unfit := {unfit old}; ELSE unfit := {unfit new}; END IF;
-        IF unfit THEN
-            RAISE datatype_mismatch;
-        END IF;
-        IF TG_OP <> 'INSERT' THEN {read old} END IF;
-        IF TG_OP <> 'DELETE' THEN {read new} END IF;
-        rekeyed := TG_OP = 'UPDATE' AND ({old keys}) IS DISTINCT FROM ({new keys});
-    EXCEPTION WHEN OTHERS THEN
-        INSERT INTO vectorize_jobs.change_{job} DEFAULT VALUES;
-        RETURN NULL;
-    END;
-    IF TG_OP = 'DELETE' OR rekeyed THEN
-        INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({old keys});
+    ELSE
+        BEGIN
+            IF TG_OP = 'INSERT' THEN
+                IF {unfit new} THEN RAISE datatype_mismatch; END IF;
+                {read new}
+            ELSE
+                IF {unfit old} THEN RAISE datatype_mismatch; END IF;
+                {read gone}
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            INSERT INTO vectorize.doubt (job) VALUES ({job});
+            RETURN NULL;
+        END;
     END IF;
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({new keys});
-    END IF;
+    INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({noted keys});
     RETURN NULL;
 END $sync$;
     part record;
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; new_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', job_id, job_id), ' ')),
+            ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; noted_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', job_id, job_id), ' ')),
             ('{check texts}', coalesce((SELECT format('IF %s THEN RAISE datatype_mismatch; END IF;', string_agg(format('pg_typeof(NEW.%I) <> ''boolean''::regtype', a.attname), ' OR '))
                 FROM pg_attribute AS a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'boolean'::regtype
                     AND a.attname = ANY (vectorize.template_columns(template)) HAVING count(*) > 0), '')),
             ('{unfit old}', vectorize.unfit_types(source, key, template, 'OLD')),
             ('{unfit new}', vectorize.unfit_types(source, key, template, 'NEW')),
             ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{read new}', (SELECT string_agg(format('new_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{read new}', (SELECT string_agg(format('noted_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+            ('{read gone}', (SELECT string_agg(format('noted_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
-            ('{new keys}', vectorize.key_list(n, 'new_k%s')),
+            ('{noted keys}', vectorize.key_list(n, 'noted_k%s')),
             ('{job}', job_id::text),
-            -- Last: a template may hold the words above.
+            -- Last: a template may hold the words above, and a column's name too.
+            ('{same columns}', vectorize.same_columns(source, template)),
             ('{text old}', vectorize.template_expression(template, source, 'OLD')),
             ('{text new}', vectorize.template_expression(template, source, 'NEW'))) AS p (mark, value)
     LOOP
@@ -81,11 +90,20 @@ CREATE OR REPLACE FUNCTION vectorize.unfit_types(source oid, key text[], templat
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(string_agg(CASE
         WHEN k.ord IS NULL THEN format('pg_typeof(%s.%I) <> ''boolean''::regtype', alias, a.attname)
-        WHEN a.atttypid = vectorize.base_type(a.atttypid) THEN format('pg_typeof(%s.%I) <> pg_typeof(new_k%s)', alias, a.attname, k.ord)
-        ELSE format('vectorize.base_type(pg_typeof(%s.%I)) <> pg_typeof(new_k%s)', alias, a.attname, k.ord) END, ' OR '), 'true')
+        WHEN a.atttypid = vectorize.base_type(a.atttypid) THEN format('pg_typeof(%s.%I) <> pg_typeof(noted_k%s)', alias, a.attname, k.ord)
+        ELSE format('vectorize.base_type(pg_typeof(%s.%I)) <> pg_typeof(noted_k%s)', alias, a.attname, k.ord) END, ' OR '), 'true')
     FROM pg_attribute AS a LEFT JOIN unnest(key) WITH ORDINALITY AS k (name, ord) ON k.name = a.attname
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
       AND (k.ord IS NOT NULL OR (a.atttypid = 'boolean'::regtype AND a.attname = ANY (vectorize.template_columns(template))))
+$$;
+
+-- The condition that spares an update the rendering of both texts: that all columns are texts, and the same ones.
+CREATE OR REPLACE FUNCTION vectorize.same_columns(source oid, template text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN bool_and(a.atttypid = ANY ('{text,varchar}'::regtype[]))
+        THEN '(' || string_agg(format('OLD.%1$I COLLATE "C" = NEW.%1$I COLLATE "C"', a.attname), ' AND ' ORDER BY a.attnum) || ')' ELSE 'false' END
+    FROM pg_attribute AS a
+    WHERE a.attrelid = source AND a.attname = ANY (vectorize.template_columns(template)) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 
 -- Each setting costs every row of every update, so only those that the template's types look at.
@@ -101,10 +119,10 @@ CREATE OR REPLACE PROCEDURE vectorize.generate_sync(job_id integer, source oid, 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE vectorize.sync_function(job_id, source, key, key_types, template);
-    -- TRUNCATE notes the empty key: the table's own lock is held, so nothing else may be waited for here.
+    -- The table's own lock is held here, so nothing else may be waited for.
     EXECUTE format($f$CREATE OR REPLACE FUNCTION vectorize_jobs.truncated_%s() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        AS 'BEGIN INSERT INTO vectorize_jobs.change_%s DEFAULT VALUES; RETURN NULL; END'$f$, job_id, job_id);
+        AS 'BEGIN INSERT INTO vectorize.doubt (job) VALUES (%s); RETURN NULL; END'$f$, job_id, job_id);
 END
 $$;
 

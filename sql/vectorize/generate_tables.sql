@@ -61,7 +61,6 @@ DECLARE
 BEGIN
     EXECUTE format('CREATE TABLE vectorize_jobs.change_%s (id bigint GENERATED ALWAYS AS IDENTITY, %s) WITH (%s)', job_id, columns, queue);
     EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id)', job_id);
-    EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id) WHERE k1 IS NULL', job_id);
     EXECUTE format('CREATE TABLE vectorize_jobs.item_%s (%s, version bigint NOT NULL, lease bigint, attempts integer NOT NULL DEFAULT 0,
         queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
         job_id, columns, keys, queue);

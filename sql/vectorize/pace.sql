@@ -49,9 +49,9 @@ $$;
 
 -- Seconds until a call could go, for a worker that has not claimed anything yet.
 CREATE OR REPLACE FUNCTION vectorize.wait_seconds(d vectorize.deployment) RETURNS float8
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 BEGIN
-    RETURN (SELECT r.wait FROM vectorize.bucket AS b, vectorize.refilled(d, b, 0) AS r WHERE b.deployment = d.name);
+    RETURN (SELECT r.wait FROM vectorize.bucket AS b, vectorize.refilled(d, b, 0) AS r WHERE b.deployment = d.name ORDER BY b.turn DESC LIMIT 1);
 END
 $$;
 
@@ -59,7 +59,7 @@ $$;
 -- taken, when that is longer than `patience`. Tokens are counted as the service's limiter counts them: from characters
 -- (azure-ai-docs, "Manage Azure OpenAI quota"), 4 a token; what a token costs is estimated elsewhere.
 CREATE OR REPLACE FUNCTION vectorize.reserve(deployment_name text, characters integer[], patience float8) RETURNS float8
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     d vectorize.deployment;
     b vectorize.bucket;
@@ -67,14 +67,10 @@ DECLARE
     present record;
     wanted bigint := (SELECT sum((c + 3) / 4) FROM unnest(characters) AS c);
 BEGIN
-    -- Found once, and changed by its place: a long transaction elsewhere keeps every version of the row, and a search reads them all.
+    -- The newest version, and then by its place: a long transaction elsewhere keeps every other, and a search reads them all.
     SELECT o.ctid, o.deployment, o.tokens, o.requests, o.at, o.rate, o.rate_at
     INTO place, b.deployment, b.tokens, b.requests, b.at, b.rate, b.rate_at
-    FROM vectorize.bucket AS o WHERE o.deployment = deployment_name FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO vectorize.bucket (deployment) VALUES (deployment_name) ON CONFLICT DO NOTHING;
-        RETURN 0;
-    END IF;
+    FROM vectorize.bucket AS o WHERE o.deployment = deployment_name ORDER BY o.turn DESC LIMIT 1 FOR NO KEY UPDATE;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = deployment_name;
     present := vectorize.refilled(d, b, wanted);
     IF present.wait > patience THEN
@@ -84,7 +80,7 @@ BEGIN
     UPDATE vectorize.bucket AS o
     SET tokens = least(present.tokens, present.token_rate * (0.5 - present.wait)) - wanted,
         requests = least(present.requests, greatest(1, present.request_rate / 2) - present.wait * present.request_rate) - 1,
-        at = clock_timestamp()
+        at = clock_timestamp(), turn = o.turn + 1
     WHERE o.ctid = place;
     PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash, the quota is unused for a moment less
     RETURN present.wait;

@@ -10,7 +10,9 @@ CREATE OR REPLACE FUNCTION vectorize.quota_rows() RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT d.name, d.tokens_per_minute, d.requests_per_minute, round((vectorize.rate_now(b) * (1 - d.search_share))::numeric, 3),
            coalesce(l.tokens, 0)::bigint, coalesce(l.requests, 0)::bigint, CASE WHEN vectorize.held_back(d) > 0 THEN d.not_before END
-    FROM vectorize.deployment AS d JOIN vectorize.bucket AS b ON b.deployment = d.name
+    FROM vectorize.deployment AS d CROSS JOIN LATERAL (
+        SELECT * FROM vectorize.bucket AS o WHERE o.deployment = d.name ORDER BY o.turn DESC LIMIT 1
+    ) AS b
     LEFT JOIN (
         SELECT j.deployment, sum(o.tokens) AS tokens, sum(o.requests) AS requests
         FROM vectorize.delta AS o JOIN vectorize.job AS j ON j.id = o.job

@@ -74,6 +74,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('TRUNCATE vectorize_jobs.change_%1$s, vectorize_jobs.item_%1$s, vectorize_jobs.failure_%1$s', job_id);
+    DELETE FROM vectorize.doubt AS d WHERE d.job = job_id;
     DELETE FROM vectorize.lease AS l WHERE l.job = job_id;
     INSERT INTO vectorize.delta (job, queued, quarantined)
     SELECT job_id, -sum(queued), -sum(quarantined)
@@ -98,6 +99,7 @@ BEGIN
     CALL vectorize.drop_tables(job_id);
     DELETE FROM vectorize.lease AS l WHERE l.job = job_id;
     DELETE FROM vectorize.delta AS d WHERE d.job = job_id;
+    DELETE FROM vectorize.doubt AS d WHERE d.job = job_id;
     DELETE FROM vectorize.job WHERE id = job_id;
 END
 $$;

@@ -8,8 +8,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 BEGIN
     EXECUTE replace($q$
         SELECT (SELECT CASE WHEN count(*) < 10000 THEN count(*) ELSE (SELECT max(id) - min(id) + 1 FROM vectorize_jobs.change_{job}) END
-                FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c),
-               (SELECT queued_at FROM vectorize_jobs.item_{job} ORDER BY version LIMIT 1),
+                FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c) + (SELECT count(*) FROM vectorize.doubt WHERE job = {job}),
+               (SELECT queued_at FROM vectorize_jobs.item_{job} WHERE lease IS NULL ORDER BY version LIMIT 1),
                (SELECT phase <> 'done' FROM vectorize_jobs.sweep_{job})
     $q$, '{job}', job_id::text) INTO changes, oldest_pending, sweeping;
 END

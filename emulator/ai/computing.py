@@ -1,0 +1,62 @@
+"""A process of its own for what embeddings cost: the daemon's gateway shares its interpreter with no computation.
+
+A statement of a client passes through the gateway's event loop, and would wait there for the vectors of others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Any
+
+from emulator.ai import tokens, vectors
+
+_NICENESS = 5  # behind PostgreSQL, which has real work to do
+
+
+def load() -> None:
+    """Load the tokenizer and the word vectors (0.7 s), which the first request would wait for; safe in any thread."""
+    tokens.load()
+    vectors.load()
+
+
+class OwnProcess(Executor):
+    """Runs functions in one process, which starts with the first and ends with this one, however this one ends."""
+
+    def __init__(self) -> None:
+        self._pool = self._create()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a function there; where the process was killed, in a new one."""
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenProcessPool:
+            self._pool = self._create()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the process."""
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    @staticmethod
+    def _create() -> ProcessPoolExecutor:
+        # Spawned: a fork would take the daemon's listening sockets along, and the locks of its threads.
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    os.nice(_NICENESS)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True, name="end-with-parent").start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End when the parent is gone; the executor's own queue would not tell, since this process holds both its ends."""
+    wait([sentinel])
+    os._exit(0)

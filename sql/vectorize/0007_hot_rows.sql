@@ -1,0 +1,30 @@
+-- What every statement of a user passes, and every batch of a worker.
+SET LOCAL ROLE vectorize_owner;
+
+-- That any row of a job may have changed: a TRUNCATE, or a row that the triggers could not read. Not among the changes, where only
+-- an index could find it, which every insert of a user would pay for.
+CREATE TABLE vectorize.doubt (
+    job integer NOT NULL
+);
+
+DO $$
+DECLARE
+    job_id integer;
+    index_name text;
+BEGIN
+    FOR job_id IN SELECT id FROM vectorize.job LOOP
+        EXECUTE format('INSERT INTO vectorize.doubt (job) SELECT %1$s FROM vectorize_jobs.change_%1$s WHERE k1 IS NULL LIMIT 1', job_id);
+        SELECT i.indexrelid::regclass INTO index_name FROM pg_index AS i
+        WHERE i.indrelid = to_regclass('vectorize_jobs.change_' || job_id) AND i.indpred IS NOT NULL;
+        EXECUTE 'DROP INDEX IF EXISTS ' || index_name;
+    END LOOP;
+END
+$$;
+
+-- The bucket moves with every batch, and a long transaction elsewhere keeps every version of it. The newest comes first in this
+-- index; a unique key's check would read all the others each time, so it is the deployment's row that keeps buckets single.
+ALTER TABLE vectorize.bucket DROP CONSTRAINT bucket_pkey, ADD COLUMN turn bigint NOT NULL DEFAULT 0;
+ALTER TABLE vectorize.bucket RESET (fillfactor);
+CREATE INDEX ON vectorize.bucket (deployment, turn DESC);
+
+RESET ROLE;
