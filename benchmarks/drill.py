@@ -71,10 +71,10 @@ class Latencies:
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def p95(self) -> float:
-        """Return the 95th percentile in seconds."""
+    def percentile(self, share: float) -> float:
+        """Return the seconds within which this share of the statements was done."""
         ordered = sorted(self.seconds)
-        return ordered[int(0.95 * (len(ordered) - 1))]
+        return round(ordered[int(share * (len(ordered) - 1))], 5)
 
 
 def library_texts() -> Iterator[str]:
@@ -135,6 +135,8 @@ class Result:
     texts_sent: int
     wrong_vectors: int
     writer_errors: int
+    median_before: float
+    median_during: float
     p95_before: float
     p95_during: float
     p95_ratio: float
@@ -194,9 +196,11 @@ def run(wanted: argparse.Namespace) -> Result:
             texts_sent=texts_sent() - sent,
             wrong_vectors=wrong_vectors(admin, wanted),
             writer_errors=len(before.errors) + len(during.errors),
-            p95_before=round(before.p95(), 5),
-            p95_during=round(during.p95(), 5),
-            p95_ratio=round(during.p95() / before.p95(), 2),
+            median_before=before.percentile(0.5),
+            median_during=during.percentile(0.5),
+            p95_before=before.percentile(0.95),
+            p95_during=during.percentile(0.95),
+            p95_ratio=round(during.percentile(0.95) / before.percentile(0.95), 2),
             up_seconds=round(took, 1),
         )
 

@@ -14,13 +14,16 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any
 
-from emulator.ai import tokens, vectors
-
 _NICENESS = 5  # behind PostgreSQL, which has real work to do
+# Pools of threads that wait for their next piece of work by spinning, for batches of some milliseconds.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 def load() -> None:
     """Load the tokenizer and the word vectors (0.7 s), which the first request would wait for; safe in any thread."""
+    # Not at the top: the libraries look at their numbers of threads when they are imported.
+    from emulator.ai import tokens, vectors
+
     tokens.load()
     vectors.load()
 
@@ -51,6 +54,7 @@ class OwnProcess(Executor):
 
 def _begin() -> None:
     os.nice(_NICENESS)
+    os.environ |= dict.fromkeys(_ONE_THREAD, "1")
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True, name="end-with-parent").start()
