@@ -26,15 +26,23 @@ $$;
 -- A name that no generation of the job has yet; columns of the chunk table, and those of the source with the tables beside it,
 -- are two name spaces.
 CREATE OR REPLACE FUNCTION vectorize.free_column(spec jsonb, among_chunks boolean, declared_on oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.name
-    FROM (SELECT n, CASE n WHEN 1 THEN spec ->> 'column' ELSE left(spec ->> 'column', 27) || '_' || n END AS name FROM generate_series(1, 1000) AS n) AS c
-    WHERE NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_column = c.name
-        AND (j.source <> j.declared_source) = among_chunks)
-      -- A declared name is the user's wish; one with a number is ours to choose, and takes nothing that is there.
-      AND (c.n = 1 OR among_chunks OR NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = declared_on AND a.attname = c.name AND NOT a.attisdropped)
-          AND vectorize.side_table(declared_on, c.name) IS NULL)
-    ORDER BY c.n LIMIT 1
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    candidate text := spec ->> 'column';
+    n integer := 1;
+BEGIN
+    LOOP
+        IF NOT EXISTS (SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_column = candidate
+                AND (j.source <> j.declared_source) = among_chunks)
+            -- A declared name is the user's wish; one with a number is ours to choose, and takes nothing that is there.
+            AND (n = 1 OR among_chunks OR vectorize.side_table(declared_on, candidate) IS NULL
+                AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = declared_on AND a.attname = candidate AND NOT a.attisdropped)) THEN
+            RETURN candidate;
+        END IF;
+        n := n + 1;
+        candidate := left(spec ->> 'column', 27) || '_' || n;
+    END LOOP;
+END
 $$;
 
 -- Writes the row of one generation: that which fits, or a new one, which is filled beside the one that searches use. What the
