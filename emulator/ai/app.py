@@ -1,5 +1,6 @@
 """The AI services' web application: finds the account by host name and the operation by path."""
 
+import io
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
@@ -18,6 +19,7 @@ from emulator.identity import Identity
 # 2,048 inputs of 8,192 tokens would be refused by their sum; 300,000 tokens are 1 to 10 MB of JSON.
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _THREADS = 2
+_PIECE_BYTES = 64 * 1024
 
 Operation = Callable[[web.Request, Account], Awaitable[web.Response]]
 
@@ -59,7 +61,7 @@ def create_app(
 
     openai_kinds = frozenset({"OpenAI", "AIServices"})
     language_kinds = frozenset({"TextAnalytics", "AIServices", "CognitiveServices"})
-    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_refusals, spoiling(faults)])
+    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_piece_by_piece, _refusals, spoiling(faults)])
     app.router.add_post("/openai/deployments/{deployment}/embeddings", route(embeddings.by_deployment, openai_kinds))
     app.router.add_post("/openai/v1/embeddings", route(embeddings.by_model, openai_kinds))
     app.router.add_post("/language/:analyze-text", route(language.analyze_text, language_kinds))
@@ -71,6 +73,17 @@ def create_app(
 
     app.on_cleanup.append(stop)
     return app
+
+
+@web.middleware
+async def _piece_by_piece(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Write large answers in pieces, as files are: between them the clients of the gateway have their turn."""
+    answer = await handler(request)
+    if isinstance(answer, web.Response) and isinstance(answer.body, bytes) and len(answer.body) > _PIECE_BYTES:
+        answer.body = io.BytesIO(answer.body)
+    return answer
 
 
 @web.middleware

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -174,8 +173,7 @@ class Embeddings:
             "x-request-id": request_id,
             "apim-request-id": request_id,
         }
-        # Two megabytes: as a file they are written piece by piece, and the gateway's clients have their turn between.
-        return web.Response(body=io.BytesIO(answer), content_type="application/json", headers=headers)
+        return web.Response(body=answer, content_type="application/json", headers=headers)
 
     def _take(self, account: Account, deployment: Deployment, value: object, version: str) -> Remaining:
         items = value if isinstance(value, list) else [value]

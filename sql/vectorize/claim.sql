@@ -43,6 +43,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     fed record;
 BEGIN
+    -- Somebody is folding: rows that the sweep would find now are about to be queued by their notes too, and to be paid for twice.
+    more := NOT pg_try_advisory_lock_shared(vectorize.lock_class() + 2, s.job);
+    IF more THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_unlock_shared(vectorize.lock_class() + 2, s.job);
     SELECT * INTO fed FROM vectorize.feed(s.job, greatest(s.page, most), most - coalesce(cardinality(versions), 0), lease_id);
     more := fed.more;
     IF fed.seen > 0 THEN
