@@ -19,6 +19,7 @@ from emulator.arm.role_assignments import RoleAssignments, role_definitions
 from emulator.arm.server_children import Administrators, Databases, FirewallRules
 from emulator.arm.servers import TYPE as SERVER
 from emulator.arm.servers import Servers
+from emulator.arm.store import Resource
 from emulator.identity import Principal
 
 _LOCATIONS = re.compile(r"/subscriptions/[^/]+/providers/([^/]+)/locations/([^/]+)/(.+)", re.IGNORECASE)
@@ -30,6 +31,7 @@ class ControlPlane:
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
+        self._plain = Kind(plane)
         self._kinds: dict[str, Kind] = {
             "microsoft.resources/resourcegroups": ResourceGroups(plane),
             SERVER.lower(): Servers(plane),
@@ -74,7 +76,7 @@ class ControlPlane:
             )
         self._check_version(rules, query["api-version"])
         call = Call(target.id, rules, body, query, principal, target.action)
-        return await self._dispatch(method, target, self._kinds[rules.type.lower()], call)
+        return await self._dispatch(method, target, self._kinds.get(rules.type.lower(), self._plain), call)
 
     async def _dispatch(  # noqa: PLR0911 - one return a method
         self, method: str, target: routes.Target, kind: Kind, call: Call
@@ -152,11 +154,11 @@ class ControlPlane:
         return self.plane.subscription_id
 
     def _top_level(self, scope: str) -> list[Any]:
-        return [
-            item
-            for item in self.plane.store.within(scope)
-            if item.type.count("/") == 1 and not item.type.lower().startswith(("microsoft.resources", "microsoft.auth"))
-        ]
+        return [item for item in self.plane.store.within(scope) if item.type.count("/") == 1 and self._is_listed(item)]
+
+    def _is_listed(self, item: Resource) -> bool:
+        rules = self.plane.catalogue.rules(item.type)
+        return not item.type.lower().startswith("microsoft.resources") and not (rules and rules.extension)
 
     def _name_availability(self, body: Json) -> Answer:
         name, kind = str(body.get("name", "")), str(body.get("type", ""))

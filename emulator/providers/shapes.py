@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Awaitable, Mapping, Sequence
@@ -47,7 +48,10 @@ class Field:
 
 def inputs(package: str, module: str, name: str) -> Mapping[str, Field]:
     """Return what a resource takes, for example of `pulumi_azure_native`, `dbforpostgresql`, `Server`."""
-    return _fields(_load(package, module, f"{name}Args"))
+    # Of one name there may be two: `network.SubnetArgs` is the subnet that a network holds, and the resource's own type
+    # stands in the resource's module alone.
+    own = sys.modules[_load(package, module, name).__module__]
+    return _fields(getattr(own, f"{name}Args"))
 
 
 def outputs(package: str, module: str, name: str) -> Mapping[str, Field]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from emulator.arm import body as bodies
 from emulator.providers.resource_types import ResourceType
 from emulator.providers.shapes import Field, Shape
 from emulator.providers.values import UNKNOWN
@@ -90,6 +91,14 @@ def outputs_of(resource_type: ResourceType, described: Mapping[str, Field], resp
 def as_inputs(resource_type: ResourceType, outputs: Mapping[str, Any]) -> Json:
     """Return those outputs that are inputs too, in the shape of inputs."""
     return _project(resource_type.body_inputs, outputs)
+
+
+def without_sub_resources(resource_type: ResourceType, inputs: Mapping[str, Any], values: Json) -> Json:
+    """Return values without the lists of resources that the program does not declare here but on their own.
+
+    Source: SetUnsetSubresourcePropertiesToDefaults in provider/pkg/provider/crud/crud.go.
+    """
+    return bodies.drop(values, [path for path in resource_type.sub_resources if bodies.get(inputs, path) is None])
 
 
 def imported_inputs(resource_type: ResourceType, resource_id: str, outputs: Mapping[str, Any]) -> Json:
