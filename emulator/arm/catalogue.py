@@ -28,7 +28,7 @@ class TypeRules:
     name: re.Pattern[str]
     parameter: str = "name"
     located: bool = False
-    anywhere: bool = False
+    locations: tuple[str, ...] = ()
     extension: bool = False
     required: tuple[str, ...] = ()
     create_only: tuple[str, ...] = ()
@@ -69,9 +69,9 @@ class TypeRules:
                 if bodies.get(body, path) in (None, ""):
                     raise missing_property(path)
         for path, choices in self.allowed.items():
-            value = bodies.get(body, path)
-            if value is not None and value not in choices:
-                raise self.refuse(path, f"'{path}' is '{value}'; allowed: {', '.join(c for c in choices if c)}")
+            for value in bodies.find(body, path):
+                if value not in choices:
+                    raise self.refuse(path, f"'{path}' is '{value}'; allowed: {', '.join(c for c in choices if c)}")
         for path, pattern in self.patterns.items():
             value = bodies.get(body, path)
             if value is not None and not re.fullmatch(pattern, str(value)):
@@ -187,7 +187,17 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 
 def _rules(name: str, entry: Mapping[str, Any]) -> TypeRules:
-    lists = ("api_versions", "required", "create_only", "set_once", "write_only", "read_only", "references", "last")
+    lists = (
+        "api_versions",
+        "required",
+        "create_only",
+        "set_once",
+        "write_only",
+        "read_only",
+        "references",
+        "last",
+        "locations",
+    )
     values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in entry.items()}
     values["name"] = re.compile(entry["name"])
     return TypeRules(type=name, **values)

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.arm import body as bodies
+from emulator.arm import identities
 from emulator.arm.body import Json
 from emulator.arm.catalogue import Catalogue, TypeRules, normal_location
+from emulator.arm.conflicts import Conflicts
 from emulator.arm.errors import (
     ArmError,
     group_deleting,
@@ -63,6 +65,7 @@ class Plane:
     tenant_id: str
     subscription_id: str
     deployer: Principal
+    conflicts: Conflicts
 
 
 class Kind:
@@ -105,25 +108,26 @@ class Kind:
         resource = self.store.get(call.id.key)
         if resource is None:
             return Answer(204)
-        self.check_removable(call, resource)
+        self.check_removable(resource)
         self.store.remove(resource.key)
         return Answer(200)
 
     def _keep(self, call: Call, body: Json, existing: Resource | None) -> Answer:
         self.check_references(call, body)
         resource = self.made(call, body, existing)
-        self.check_rules(call, resource, existing)
+        self.check_rules(resource, existing)
         self.store.put(resource)
         return Answer(201 if existing is None else 200, self.present(resource))
 
-    def check_rules(self, call: Call, resource: Resource, existing: Resource | None) -> None:
+    def check_rules(self, resource: Resource, existing: Resource | None) -> None:
         """Refuse a resource that breaks a rule of its own type."""
 
-    def check_removable(self, call: Call, resource: Resource) -> None:
+    def check_removable(self, resource: Resource) -> None:
         """Refuse to delete what must stay."""
-        children = [item for kind in call.rules.last for item in self.store.of_type(f"{call.rules.type}/{kind}", resource.key)]
-        if children:
-            raise nested_resources(children[0].id)
+        rules = self.plane.catalogue.rules(resource.type)
+        for kind in rules.last if rules else ():
+            for child in self.store.of_type(f"{resource.type}/{kind}", resource.key):
+                raise nested_resources(child.id)
 
     async def act(self, call: Call) -> Answer:
         """Answer a POST."""
@@ -185,8 +189,7 @@ class Kind:
         if call.rules.extension:
             self.check_scope(call.id.scope)
         location, known = call.body.get("location"), sorted(self.plane.catalogue.locations)
-        if call.rules.anywhere:
-            known = ["global", *known]
+        known = list(call.rules.locations) or known
         if location and normal_location(location) not in known:
             raise ArmError(
                 400,
@@ -205,6 +208,7 @@ class Kind:
         result |= {"id": resource_id, "name": existing.name if existing else call.id.name, "type": call.rules.type}
         for path, form in call.rules.generated.items():
             bodies.put(result, path, (bodies.get(existing.body, path) if existing else None) or self._new(form, call))
+        identities.fill(self.store, self.plane.tenant_id, result, existing)
         return Resource(resource_id, call.rules.type, result["name"], result, existing.private if existing else {})
 
     def _new(self, form: str, call: Call) -> str:
@@ -219,9 +223,11 @@ class Kind:
             random=secrets.token_hex(8),
         )
 
-    def begin(self, call: Call, work: Work, lock: str, *, deletes: bool = False) -> Operation:
-        """Begin a long-running operation on a resource."""
+    def begin(
+        self, call: Call, work: Work, lock: str, *, deletes: bool = False, also: tuple[str, ...] = ()
+    ) -> Operation:
+        """Begin a long-running operation on a resource, and on others that are busy with it."""
         holder = self.store.get(lock)
         location = str(holder.body.get("location", "eastus")) if holder else "eastus"
         operation = Operation(call.id.text, call.id.namespace, location, deletes)
-        return self.operations.start(operation, work, lock)
+        return self.operations.start(operation, work, lock, *also)

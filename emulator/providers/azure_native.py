@@ -254,7 +254,10 @@ def _type_of(urn: str) -> ResourceType:
 def _refusals(resource_type: ResourceType, inputs: Mapping[str, Any]) -> Iterator[Any]:
     """Turn what goes wrong with a request into a refusal without the values of secret inputs."""
     hidden = [
-        value for path in resource_type.secrets for value in bodies.find(inputs, path) if isinstance(value, str) and value
+        value
+        for path in resource_type.secrets
+        for value in bodies.find(inputs, path)
+        if isinstance(value, str) and value
     ]
 
     def explain(error: Exception) -> str:

@@ -14,6 +14,11 @@ from emulator.providers.resource_types import PACKAGE, RESOURCE_TYPES, ResourceT
 
 _ACTIONS: Mapping[str, tuple[str, str]] = {
     "azure-native:cognitiveservices:listAccountKeys": ("azure-native:cognitiveservices:Account", "listKeys"),
+    "azure-native:operationalinsights:getSharedKeys": ("azure-native:operationalinsights:Workspace", "sharedKeys"),
+    "azure-native:operationalinsights:getWorkspaceSharedKeys": (
+        "azure-native:operationalinsights:Workspace",
+        "sharedKeys",
+    ),
 }
 """Functions that are a POST on a resource: the resource's type and the action."""
 

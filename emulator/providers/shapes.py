@@ -17,6 +17,27 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+# network 2024-05-01 of azure-rest-api-specs: objects inside of others that have `properties` which the SDK lifts out of
+# there (`x-ms-client-flatten`); no other module that the providers know has such ones.
+_FLATTENED = frozenset(
+    {
+        "ApplicationSecurityGroup",
+        "Delegation",
+        "IPConfiguration",
+        "NetworkInterface",
+        "NetworkSecurityGroup",
+        "PrivateDnsZoneConfig",
+        "PrivateEndpoint",
+        "PrivateEndpointIPConfiguration",
+        "PrivateLinkServiceConnection",
+        "Route",
+        "RouteTable",
+        "SecurityRule",
+        "ServiceEndpointPolicy",
+        "Subnet",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -31,6 +52,13 @@ class Shape:
     kind: str
     item: Shape | None = None
     sdk_type: type | None = None
+
+    @property
+    def is_flattened(self) -> bool:
+        """Whether an object has `properties` in ARM that the SDK lifts out of there."""
+        if self.sdk_type is None or ".network." not in f"{self.sdk_type.__module__}.":
+            return False
+        return self.sdk_type.__name__.removesuffix("Args").removesuffix("Response") in _FLATTENED
 
     @property
     def fields(self) -> Mapping[str, Field]:
