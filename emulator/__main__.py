@@ -1,4 +1,4 @@
-"""The command line: `python -m emulator start|stop|status|env|logs|fault|reset`."""
+"""The command line: `python -m emulator start|stop|status|env|logs|fault|types|reset`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         "env": _env,
         "logs": _logs,
         "fault": _fault,
+        "types": _types,
         "reset": _reset,
         "serve": _serve,
     }
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument("--requests", type=int, default=1, help="how many requests (default: 1); strict: 0 ends it")
     fault.add_argument("--rate", type=float, default=0.2, help="share of conflicts, from 0 to 1 (default: 0.2)")
     fault.add_argument("--seed", type=int, default=0, help="what the draw of conflicts follows from (default: 0)")
+    commands.add_parser("types", parents=[where], help="print the resource types that azure-native has here")
     commands.add_parser("reset", parents=[where], help="stop it and remove everything that was created")
     serve = commands.add_parser("serve", parents=[where, ports], help="run in the foreground (what `start` runs)")
     serve.add_argument("--ready", type=int, help=argparse.SUPPRESS)
@@ -140,6 +142,13 @@ def _fault(home: Home, options: argparse.Namespace) -> int:
         share = f"{options.rate:.0%} of the changes" if options.kind == RANDOM else "Some changes"
         lines.append(f"{share} of a server's or an account's parts meet a conflict, {conflicts['toDraw']} at most.")
     print("\n".join(lines) or "Nothing goes wrong.")
+    return 0
+
+
+def _types(_home: Home, _options: argparse.Namespace) -> int:
+    from emulator.providers.documented import table
+
+    print(table(), end="")
     return 0
 
 

@@ -28,7 +28,7 @@ from emulator.arm.kind import Answer, Call, Kind, Plane
 from emulator.arm.resource_groups import ResourceGroups
 from emulator.arm.role_assignments import RoleAssignments, role_definitions
 from emulator.arm.server_children import Administrators, Databases, FirewallRules
-from emulator.arm.server_extras import Backups, Connections, ThreatProtection
+from emulator.arm.server_extras import Backups, Connections, Replicas, ThreatProtection
 from emulator.arm.servers import TYPE as SERVER
 from emulator.arm.servers import Servers
 from emulator.arm.store import Resource
@@ -57,6 +57,7 @@ class ControlPlane:
             f"{SERVER}/configurations".lower(): Configurations(plane),
             f"{SERVER}/virtualendpoints".lower(): VirtualEndpoints(plane),
             f"{SERVER}/backups".lower(): Backups(plane),
+            f"{SERVER}/replicas".lower(): Replicas(plane),
             f"{SERVER}/advancedthreatprotectionsettings".lower(): ThreatProtection(plane),
             f"{SERVER}/privateendpointconnections".lower(): Connections(plane),
             accounts.TYPE.lower(): Accounts(plane),

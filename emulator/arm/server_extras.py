@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.arm import private_endpoints
+from emulator.arm import private_endpoints, server_origins
 from emulator.arm.body import Json
 from emulator.arm.errors import ArmError, child_not_found
 from emulator.arm.kind import Answer, Call
@@ -49,6 +49,19 @@ class ThreatProtection(ServerChild):
         """Refuse: the setting is always there."""
         message = f"The HTTP method 'DELETE' is not supported on '{call.rules.type}'."
         raise ArmError(405, "HttpMethodNotAllowed", message)
+
+
+class Replicas(ServerChild):
+    """Microsoft.DBforPostgreSQL/flexibleServers/replicas: a list of servers, and nothing else."""
+
+    def list(self, call: Call) -> Answer:
+        """Answer with the read replicas of the server."""
+        found = server_origins.replicas_of(self.store, self.server_of(call))
+        return Answer(200, {"value": [server.to_json() for server in found]})
+
+    async def put(self, call: Call) -> Answer:
+        """Refuse: a replica is a server of its own."""
+        raise ArmError(405, "HttpMethodNotAllowed", f"The HTTP method 'PUT' is not supported on '{call.rules.type}'.")
 
 
 class Connections(ServerChild):

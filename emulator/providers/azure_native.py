@@ -74,7 +74,7 @@ class AzureNative(Plugin):
             values.read(request.old_inputs),
             values.read(request.news),
             values.read(request.olds),
-            resource_type.force_new | frozenset(resource_type.path_parameters),
+            frozenset(resource_type.force_new) | frozenset(resource_type.path_parameters),
         )
 
     @reported

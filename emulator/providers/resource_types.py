@@ -60,7 +60,8 @@ class ResourceType:
         name: The SDK class, for example `Server`.
         api_version: The version that version 3.29.0 of the SDK uses.
         path: The ARM path; its parameters are inputs of the resource, and a change of one replaces it.
-        force_new: Inputs whose change replaces the resource, besides those of the path.
+        force_new: Inputs whose change replaces the resource, besides those of the path; how that was established.
+        refused: Inputs, as dotted paths, whose change Azure refuses though the provider tries it; the source.
         required: Inputs that ARM requires though the SDK's constructor does not, because the provider may fill them.
         singleton: Whether Azure makes it with its parent, so that it can neither be created nor deleted.
         sub_resources: Lists of inputs that are left alone where the program gives none, since their items are resources
@@ -76,7 +77,8 @@ class ResourceType:
     name: str
     api_version: str
     path: str
-    force_new: frozenset[str] = frozenset()
+    force_new: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     singleton: bool = False
     sub_resources: frozenset[str] = frozenset()
@@ -128,12 +130,14 @@ def _type(token: str, entry: Mapping[str, Any]) -> ResourceType:
     _, module, name = token.split(":")
     path = entry["path"] if "path" in entry else f"{_GROUP}/providers/{entry['in_group']}"
     names = {"resourceGroupName": (1, 90)} if "{resourceGroupName}" in path else {}
-    sets = ("force_new", "required", "sub_resources", "inside", "beside", "secrets", "unescaped")
+    sets = ("required", "sub_resources", "inside", "beside", "secrets", "unescaped")
     return ResourceType(
         module,
         name,
         entry["api_version"],
         path,
+        force_new=entry.get("force_new", {}),
+        refused=entry.get("refused", {}),
         singleton=entry.get("singleton", False),
         names={parameter: NameRule(*rule) for parameter, rule in {**names, **entry.get("names", {})}.items()},
         **{key: frozenset(entry[key]) for key in sets if key in entry},

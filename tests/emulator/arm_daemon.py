@@ -218,6 +218,8 @@ class ArmDaemon:
 
 def version_of(path: str) -> str:
     """Return an api-version of the type that a path names."""
+    if "/providers/" not in path:
+        return RESOURCES
     namespace, *segments = path.rpartition("/providers/")[2].split("/")
     for types in (segments[::2], segments[:-1][::2]):
         rules = catalogue.load().rules("/".join([namespace, *types]))

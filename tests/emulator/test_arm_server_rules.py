@@ -207,8 +207,8 @@ def test_a_geo_restore_goes_elsewhere(arm: ArmDaemon, origin: str) -> None:
         ("PointInTimeRestore", {"pointInTimeUTC": moment(days=-1)}, "outside of what can be restored"),
         ("PointInTimeRestore", {"pointInTimeUTC": moment(days=400)}, "outside of what can be restored"),
         ("PointInTimeRestore", {"pointInTimeUTC": "yesterday"}, "is no time"),
-        ("PointInTimeRestore", {"pointInTimeUTC": moment(), "version": "17"}, "of version 16"),
-        ("PointInTimeRestore", {"pointInTimeUTC": moment(), "storage": {"storageSizeGB": 64}}, "cannot have less"),
+        ("PointInTimeRestore", {"pointInTimeUTC": "now", "version": "17"}, "of version 16"),
+        ("PointInTimeRestore", {"pointInTimeUTC": "now", "storage": {"storageSizeGB": 64}}, "cannot have less"),
         ("Replica", {"highAvailability": {"mode": "SameZone"}}, "has no high availability"),
         ("Replica", {"sourceServerResourceId": f"{SERVERS}/absent"}, "there is no server"),
         ("Replica", {"sourceServerResourceId": ""}, "needs the server to make it from"),
@@ -218,7 +218,8 @@ def test_a_geo_restore_goes_elsewhere(arm: ArmDaemon, origin: str) -> None:
 def test_origins_that_cannot_be(
     arm: ArmDaemon, origin: str, mode: str, properties: dict[str, Any], expected: str
 ) -> None:
-    assert expected in arm.refused("PUT", f"{SERVERS}/odd", made_from(origin, mode, **properties))[2]
+    now = {"pointInTimeUTC": moment()} if properties.get("pointInTimeUTC") == "now" else {}
+    assert expected in arm.refused("PUT", f"{SERVERS}/odd", made_from(origin, mode, **{**properties, **now}))[2]
 
 
 def test_a_burstable_server_has_no_replicas(arm: ArmDaemon) -> None:
@@ -244,6 +245,8 @@ def test_a_replica_becomes_a_server_of_its_own(arm: ArmDaemon, origin: str) -> N
     made = arm.done("PUT", f"{SERVERS}/reader", made_from(origin, "Replica"))
     assert made["properties"]["replicationRole"] == "AsyncReplica"
     assert made["properties"]["sourceServerResourceId"] == origin
+    listed = arm.call("GET", f"{origin}/replicas").json()["value"]
+    assert [server["name"] for server in listed] == ["reader"]
     promotion = {"role": "None", "promoteMode": "Standalone", "promoteOption": "Planned"}
     promoted = arm.done("PATCH", f"{SERVERS}/reader", patch(replica=promotion))
     assert promoted["properties"]["replicationRole"] == "Primary"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.providers import documented
 from emulator.providers.resource_types import RESOURCE_TYPES
 from emulator.state import SUBSCRIPTION_ID
 from tests.emulator.provider_arm import TinyArm
@@ -17,6 +19,10 @@ SUBNET = "azure-native:network:Subnet"
 SECRET = "azure-native:keyvault:Secret"
 JOB = "azure-native:app:Job"
 HIDDEN = "not-to-be-seen"
+
+
+def test_the_page_of_the_docs_is_what_the_types_say() -> None:
+    assert (Path(__file__).parents[3] / "docs" / "resource-types.md").read_text(encoding="utf-8") == documented.table()
 
 
 @pytest.mark.parametrize("token", sorted(RESOURCE_TYPES))
