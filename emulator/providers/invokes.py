@@ -87,6 +87,6 @@ class Invoker:
 
 def _described(resource_type: ResourceType, function: str, response: Mapping[str, Any]) -> dict[str, Any]:
     described = shapes.results(PACKAGE, resource_type.module, function.rsplit(":", maxsplit=1)[-1])
-    if "properties" in response and resource_type.container("properties") is not None:
+    if "properties" in response and resource_type.lifts_properties:
         return translation.outputs_of(resource_type, described, response)
     return {name: value for name, value in response.items() if name in described and value is not None}

@@ -117,8 +117,13 @@ class ResourceType:
         """Return "properties" for a property that the SDK lifts out of there, and None for any other."""
         if name in self.inside:
             return "properties"
-        beside = name in ENVELOPE or name in self.beside or name == "properties" or "properties" in self.outputs
+        beside = name in ENVELOPE or name in self.beside or name == "properties" or not self.lifts_properties
         return None if beside else "properties"
+
+    @property
+    def lifts_properties(self) -> bool:
+        """Whether the SDK shows what lies under `properties` in ARM as the resource's own."""
+        return "properties" not in self.outputs
 
 
 def _load() -> Mapping[str, ResourceType]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Awaitable, Mapping, Sequence
@@ -76,10 +75,12 @@ class Field:
 
 def inputs(package: str, module: str, name: str) -> Mapping[str, Field]:
     """Return what a resource takes, for example of `pulumi_azure_native`, `dbforpostgresql`, `Server`."""
-    # Of one name there may be two: `network.SubnetArgs` is the subnet that a network holds, and the resource's own type
-    # stands in the resource's module alone.
-    own = sys.modules[_load(package, module, name).__module__]
-    return _fields(getattr(own, f"{name}Args"))
+    # Where an object inside of others has the name already, such as `network.SubnetArgs`, the SDK calls the resource's
+    # own inputs `SubnetInitArgs`.
+    try:
+        return _fields(_load(package, module, f"{name}InitArgs"))
+    except AttributeError:
+        return _fields(_load(package, module, f"{name}Args"))
 
 
 def outputs(package: str, module: str, name: str) -> Mapping[str, Field]:
