@@ -25,7 +25,7 @@ WAIT_SECONDS = 900.0
 
 
 def run(bench: Bench) -> Outcome:
-    """Embed a million rows, then measure the next three hundred thousand; once with a snapshot from before the first."""
+    """Embed a million rows, then measure those after them; once with a snapshot from before the first."""
     before, measured = bench.size((BEFORE, MEASURED), (1_000, 15_000))
     rates = {}
     for held in (False, True):
