@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.arm import accounts, deployments, routes
+from emulator.arm import accounts, deployments, facts, resource_providers, routes
 from emulator.arm.accounts import Accounts
 from emulator.arm.body import Json
 from emulator.arm.catalogue import TypeRules
@@ -53,6 +53,9 @@ class ControlPlane:
         if "api-version" not in query:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise ArmError(400, "MissingApiVersionParameter", message)
+        asked = facts.answer(self.plane, method, path, body, principal)
+        if asked is not None:
+            return asked
         special = self._special(method, path, body)
         if special is not None:
             return special
@@ -73,6 +76,8 @@ class ControlPlane:
                 "the emulator has the types of its catalogue only",
             )
         self._check_version(rules, query["api-version"])
+        if method == "PUT":
+            resource_providers.check(self.plane.store, self.subscription_id, target.id.namespace)
         call = Call(target.id, rules, body, query, principal, target.action)
         return await self._dispatch(method, target, self._kinds[rules.type.lower()], call)
 
