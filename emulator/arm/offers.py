@@ -1,9 +1,8 @@
 """What a region offers: compute, storage, versions, zones and backups of servers, price tiers of accounts, names.
 
 Sources: azure-rest-api-specs, postgresql 2025-08-01 (Capability) and cognitiveservices 2025-06-01 (ResourceSku,
-DomainAvailability); azure-docs, "Azure regions with availability zone support" and "Azure region pairs and nonpaired
-regions"; azure-databases-docs, "High availability": not on Burstable. The values follow the catalogue; on Azure they
-follow the subscription too.
+DomainAvailability); azure-docs, "Azure region pairs and nonpaired regions"; azure-databases-docs, "High availability":
+not on Burstable. The values follow the catalogue; on Azure they follow the subscription too.
 """
 
 from __future__ import annotations
@@ -16,16 +15,13 @@ from emulator.arm.store import Store
 
 _SERVERS = "microsoft.dbforpostgresql/flexibleservers"
 _OLDEST = 13  # azure-databases-docs, "Supported versions" (2026): new servers have no older one
-_WITHOUT_ZONES = frozenset(
-    {"australiasoutheast", "canadaeast", "northcentralus", "southindia", "ukwest", "westcentralus", "westus"}
-)
 _WITHOUT_PAIR = frozenset({"israelcentral", "italynorth", "polandcentral", "qatarcentral", "spaincentral"})
 _ZONES = ["1", "2", "3"]
 
 
 def server_capabilities(catalogue: Catalogue, location: str) -> Json:
     """Return what servers in a region may be."""
-    zones = location not in _WITHOUT_ZONES
+    zones = location in catalogue.servers["regions_with_zones"]
     geo = location not in _WITHOUT_PAIR
     tiers = sorted({sku.tier for sku in catalogue.server_skus.values()})
     versions = [name for name in catalogue.types[_SERVERS].allowed["properties.version"] if int(name) >= _OLDEST]

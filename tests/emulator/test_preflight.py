@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from components.settings import StackSettings
 from emulator.state import SUBSCRIPTION_ID
-from tests.emulator.arm_daemon import COGNITIVE, RESOURCES, ArmDaemon, account_body, deployment_body
+from tests.emulator.arm_daemon import COGNITIVE, GROUP, RESOURCES, ArmDaemon, account_body, deployment_body
 from tools.preflight.checking import Report, report
 from tools.preflight.finding import OK, PROBLEM, UNKNOWN
 from tools.preflight.wanted import wanted_of
@@ -37,10 +38,12 @@ def look(arm: ArmDaemon, monkeypatch: pytest.MonkeyPatch) -> Look:
         stack: str = "local",
         resources: list[dict[str, Any]] | None = None,
         environment: Mapping[str, str] = arm.environment,
+        change: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Report:
         parsed = StackSettings.parse({**config_values(stack), **settings}, stack=stack)
-        return report(wanted_of(parsed, stack, resources or []), stack, {}, environment, seconds=30)
+        wanted = replace(wanted_of(parsed, stack, resources or []), **(change or {}))
+        return report(wanted, stack, {}, environment, seconds=30)
 
     return of
 
@@ -115,6 +118,18 @@ def test_names_of_an_interrupted_stack_that_others_took(arm: ArmDaemon, look: Lo
     assert f"{purge} --name oai-local-local-taken1" in gone
     leftovers = wrong(look())["names"]
     assert "may hold quota for 48 hours: oai-local-local-taken1" in leftovers
+
+
+def test_a_private_dns_zone_that_somebody_has_already(arm: ArmDaemon, look: Look) -> None:
+    zone = "privatelink.openai.azure.com"
+    path = f"{GROUP}/providers/Microsoft.Network/privateDnsZones/{zone}"
+    change = {"private_zones": (zone,)}
+    assert "private DNS" not in wrong(look(change=change))
+    arm.done("PUT", path, {"location": "global"}, "2024-06-01")
+    try:
+        assert f"{zone} is there already: {path}" in wrong(look(change=change))["private DNS"]
+    finally:
+        arm.done("DELETE", path, version="2024-06-01")
 
 
 def test_nobody_signed_in_and_nobody_to_ask_are_told_from_a_problem(

@@ -26,8 +26,8 @@ SUFFIXES = (
     r"/\.default\b",
 )
 ADDRESS = re.compile("|".join(SUFFIXES), re.IGNORECASE)
-# What only points people to a page.
-HARMLESS = re.compile(r"https?://(?:learn|docs)\.microsoft\.com/|https?://azure\.microsoft\.com/")
+# What only points people to a page, and the name of a schema, which is the same in every cloud.
+HARMLESS = re.compile(r"https://(?:learn|docs|azure)\.microsoft\.com/|https://schema\.management\.azure\.com/")
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
