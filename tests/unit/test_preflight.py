@@ -383,7 +383,7 @@ def test_a_zone_of_somebody_else_is_a_warning() -> None:
 
 
 SUBSCRIPTION = {"subscriptionId": "s", "displayName": "Contracts", "state": "Enabled", "tenantId": "t1"}
-CALLER = sign_in.Caller("someone", "o1", "t1")
+CALLER = sign_in.Caller("someone", "t1")
 
 
 @pytest.fixture

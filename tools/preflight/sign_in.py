@@ -31,12 +31,10 @@ class Caller:
 
     Attributes:
         name: what people call it: a sign-in name, or an application's id.
-        object_id: in the directory.
         tenant: the directory.
     """
 
     name: str
-    object_id: str
     tenant: str
 
 
@@ -60,7 +58,7 @@ def caller_of(credential: TokenCredential, cloud: Cloud) -> Caller:
     except jwt.PyJWTError:
         claims = {}
     name = claims.get("upn") or claims.get("unique_name") or claims.get("appid") or claims.get("oid") or "unknown"
-    return Caller(str(name), str(claims.get("oid") or ""), str(claims.get("tid") or ""))
+    return Caller(str(name), str(claims.get("tid") or ""))
 
 
 def subscription_of(config: Mapping[str, Any], environment: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,7 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
     base = f"{settings.name_prefix}-{short_stack(stack)}"
     server = settings.server
     accounts = _accounts(settings, made, base)
+    types = tuple(_types(settings))
     return Wanted(
         location=settings.location,
         base=base,
@@ -139,8 +140,8 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
         if accounts
         else (),
         extensions=settings.enabled_extensions,
-        providers=_providers(settings),
-        actions=_actions(settings),
+        providers=_providers(types),
+        actions=_actions(settings, types),
         tenant=settings.authentication.tenant_id,
         held=made.held(),
     )
@@ -194,20 +195,25 @@ def _accounts(settings: StackSettings, made: _Made, base: str) -> tuple[WantedAc
     )
 
 
-def _providers(settings: StackSettings) -> tuple[str, ...]:
-    ai = ("Microsoft.CognitiveServices",) if settings.uses_ai else ()
-    return ("Microsoft.DBforPostgreSQL", *ai)
-
-
-def _actions(settings: StackSettings) -> tuple[str, ...]:
-    needed = [
-        "Microsoft.Resources/subscriptions/resourceGroups/write",
-        f"{SERVERS}/write",
-        f"{SERVERS}/configurations/write",
-        f"{SERVERS}/restart/action",
-    ]
+def _types(settings: StackSettings) -> Iterator[str]:
+    """Yield the types of resources that the settings lead to, as far as somebody may lack the right to make them."""
+    yield "Microsoft.Resources/subscriptions/resourceGroups"
+    yield SERVERS
+    yield f"{SERVERS}/configurations"
     if settings.uses_ai:
-        needed += [f"{ACCOUNTS}/write", f"{ACCOUNTS}/deployments/write"]
-        keyless = settings.ai.authentication == "managed-identity"
-        needed.append("Microsoft.Authorization/roleAssignments/write" if keyless else f"{ACCOUNTS}/listKeys/action")
-    return tuple(needed)
+        yield ACCOUNTS
+        yield f"{ACCOUNTS}/deployments"
+        if settings.ai.authentication == "managed-identity":
+            yield "Microsoft.Authorization/roleAssignments"
+
+
+def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
+    keys = settings.uses_ai and settings.ai.authentication == "keys"
+    others = (f"{SERVERS}/restart/action", *([f"{ACCOUNTS}/listKeys/action"] if keys else []))
+    return (*(f"{kind}/write" for kind in types), *others)
+
+
+def _providers(types: Sequence[str]) -> tuple[str, ...]:
+    """Return the namespaces of types, without those that every subscription has."""
+    namespaces = dict.fromkeys(kind.partition("/")[0] for kind in types)
+    return tuple(name for name in namespaces if name not in ("Microsoft.Resources", "Microsoft.Authorization"))
