@@ -31,7 +31,7 @@ HARMLESS = re.compile(r"https://(?:learn|docs|azure)\.microsoft\.com/|https://sc
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield what a file says to machines: string constants that are no docstring, statements without their comments."""
+    """Yield what a file says to machines: strings that explain nothing to people, statements without their comments."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".sql":
         for number, line in enumerate(source.splitlines(), 1):
@@ -45,8 +45,14 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
+    explained = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in ("description", "examples")
+        for part in ast.walk(node.value)
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation | explained:
             yield node.lineno, node.value
 
 
