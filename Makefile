@@ -15,7 +15,7 @@ export STACK TARGET JOB
 RUN := $(PYTHON) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview refresh status estimate failures spend calibrate pause resume retry rollback search psql \
+.PHONY: help up preview preflight refresh status estimate failures spend calibrate pause resume retry rollback search psql \
         destroy down test test-unit test-components test-protocol \
         test-postgres test-emulator test-stack lint schema lock clean
 
@@ -28,6 +28,9 @@ up: ## create or update the stack, embed its rows; sets up what is missing
 
 preview: ## show what `make up` would do, and what new jobs would cost
 	@$(RUN) preview $(ARGS)
+
+preflight: ## check sign-in, rights, quota, models, sizes and names before `up`; changes nothing
+	@$(RUN) preflight $(ARGS)
 
 refresh: ## compare the recorded state with what is really there
 	@$(RUN) refresh $(ARGS)

@@ -23,13 +23,13 @@ _LOCK_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class ConnectionSpec:
-    """Where and as whom to connect; how long to wait for it, in seconds."""
+    """Where and as whom to connect; how long to wait for it, in seconds. With Entra, tokens are for `token_scope`."""
 
     host: str
     database: str
     user: str
     authentication: str  # "entra" | "password"
-    token_scope: str = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
+    token_scope: str = ""
     password: str | None = field(default=None, repr=False)
     connect_timeout_seconds: int = 15
     parameters: Mapping[str, str] = field(default_factory=dict)  # others of libpq, such as port; they win

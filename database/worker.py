@@ -22,7 +22,6 @@ APPLICATION_NAME = "postgres-genai worker"
 
 Connect = Callable[[], psycopg.Connection]
 
-_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 _POOLER_PORT = "6432"
 _EXITS = """\
 exit statuses:
@@ -74,13 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def connection_spec(
-    dsn: str, environment: Mapping[str, str], *, entra: bool = False, token_scope: str = _SCOPE
+    dsn: str, environment: Mapping[str, str], *, entra: bool = False, token_scope: str = ""
 ) -> ConnectionSpec:
     """Return where to connect: what the connection string says, else libpq's own variables.
 
     Raises:
-        UsageError: host, database or user is missing, the string cannot be read, or it leads to PgBouncer.
+        UsageError: host, database or user is missing, the string cannot be read, or it leads to PgBouncer; with Entra,
+            the scope is missing.
     """
+    if entra and not token_scope:
+        raise UsageError(
+            "a token for which cloud? Not set: WORKER_TOKEN_SCOPE, or --token-scope; it is `tokenScope` in the stack's "
+            "output `connection`."
+        )
     try:
         said_there = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError:
@@ -149,8 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--token-scope",
-        default=os.environ.get("WORKER_TOKEN_SCOPE", _SCOPE),
-        help="scope of that token (or WORKER_TOKEN_SCOPE; default: %(default)s)",
+        default=os.environ.get("WORKER_TOKEN_SCOPE", ""),
+        help="scope of that token, `tokenScope` in the stack's output `connection` (or WORKER_TOKEN_SCOPE)",
     )
     add("--job", help="work on this job alone (default: all)")
     add("--connections", type=_whole(1, 64), default=4, help="how many embed at the same time (default: %(default)s)")

@@ -90,7 +90,7 @@ def _authorization(pulumi: Pulumi) -> dict[str, str]:
         if resource.get("type") == SETTINGS and key:
             return {"api-key": str(json.loads(key["plaintext"]) if isinstance(key, dict) else key)}
     try:
-        return {"Authorization": f"Bearer {token(f'https://{cloud().cognitive_suffix}/.default')}"}
+        return {"Authorization": f"Bearer {token(cloud().cognitive_scope)}"}
     except DatabaseError as error:
         raise Failure(str(error)) from None
 

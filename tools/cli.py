@@ -42,6 +42,21 @@ def preview(stack: Stack = "local", target: Target = "emulator", arguments: Argu
     raise typer.Exit(command.preview(stack, target, arguments or []))
 
 
+@app.command()
+def preflight(
+    stack: Stack = "local",
+    target: Target = "emulator",
+    as_json: Json = False,
+    retirement_days: Annotated[
+        int, typer.Option(min=0, max=1000, help="Warn of a model that retires within so many days.")
+    ] = 90,
+) -> None:
+    """Check what Azure says to the stack before `up`: sign-in, rights, quota, models, sizes, names; changes nothing."""
+    from tools.commands import preflight as command
+
+    raise typer.Exit(command.preflight(stack, target, as_json=as_json, retirement_days=retirement_days))
+
+
 @app.command(context_settings=PASS_ON)
 def refresh(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
     """Compare the state with what is really there, and record what differs."""

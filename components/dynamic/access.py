@@ -44,13 +44,12 @@ def connection_of(props: Props) -> ConnectionSpec:
     authentication = inside.text("authentication", choices=("entra", "password"))
     if authentication == "password" and not props.has("password"):
         props.refuse("password", "is missing; allowed: a text that is not empty, since authentication is password")
-    default = ConnectionSpec.__dataclass_fields__["token_scope"].default
     return ConnectionSpec(
         host=inside.text("host"),
         database=inside.text("database"),
         user=inside.text("user"),
         authentication=authentication,
-        token_scope=inside.text("tokenScope", default=str(default)),
+        token_scope=inside.text("tokenScope") if authentication == "entra" else "",
         password=props.optional_text("password"),
     )
 

@@ -11,10 +11,12 @@ from emulator.arm import (
     container_apps,
     content_filters,
     deployments,
+    facts,
     locks,
     monitoring,
     networks,
     private_endpoints,
+    resource_providers,
     routes,
     vaults,
 )
@@ -91,6 +93,9 @@ class ControlPlane:
         if "api-version" not in query:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise ArmError(400, "MissingApiVersionParameter", message)
+        asked = facts.answer(self.plane, method, path, body, principal)
+        if asked is not None:
+            return asked
         special = self._special(method, path, body)
         if special is not None:
             return special
@@ -111,6 +116,8 @@ class ControlPlane:
                 "the emulator has the types of its catalogue only",
             )
         self._check_version(rules, query["api-version"])
+        if method == "PUT":
+            resource_providers.check(self.plane.store, self.subscription_id, target.id.namespace)
         call = Call(target.id, rules, body, query, principal, target.action)
         if method not in ("GET", "HEAD"):
             locks.check(self.plane.store, method, call)

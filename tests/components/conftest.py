@@ -174,7 +174,7 @@ class Answers(mocks.Mocks):
 def deploy(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Recording]]:
     """Run `__main__.py` with a config, as `up` or as a preview, and return what it asked for."""
     monkeypatch.chdir(ROOT)
-    for name in ("AZURE_ENVIRONMENT", "AZURE_RESOURCE_MANAGER_ENDPOINT"):
+    for name in ("ARM_ENVIRONMENT", "AZURE_ENVIRONMENT", "AZURE_RESOURCE_MANAGER_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

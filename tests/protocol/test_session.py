@@ -146,8 +146,11 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     http.server_close()
 
 
+SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+
+
 def test_an_entra_token_is_the_password_and_is_kept(spec: ConnectionSpec, identity: list[str]) -> None:
-    entra = replace(spec, authentication="entra", password=None)
+    entra = replace(spec, authentication="entra", password=None, token_scope=SCOPE)
     for _ in range(2):
         connect(entra).close()
     assert len(identity) == 1
@@ -161,4 +164,4 @@ def test_nobody_signed_in_is_explained(monkeypatch: pytest.MonkeyPatch, spec: Co
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
     monkeypatch.setattr(tokens, "_kept", {})
     with pytest.raises(UnreachableError, match=r"no Entra token for .*: sign in"):
-        connect(replace(spec, authentication="entra", password=None))
+        connect(replace(spec, authentication="entra", password=None, token_scope=SCOPE))

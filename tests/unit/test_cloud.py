@@ -10,6 +10,7 @@ from components.cloud import cloud
 
 @pytest.fixture(autouse=True)
 def _no_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARM_ENVIRONMENT", raising=False)
     monkeypatch.delenv("AZURE_ENVIRONMENT", raising=False)
     monkeypatch.delenv("AZURE_RESOURCE_MANAGER_ENDPOINT", raising=False)
 
@@ -23,13 +24,21 @@ def test_the_public_cloud_is_the_default() -> None:
     ("name", "suffix"),
     [
         ("AzureUSGovernment", "postgres.database.usgovcloudapi.net"),
-        ("AzureChina", "postgres.database.chinacloudapi.cn"),
+        ("AzureChinaCloud", "postgres.database.chinacloudapi.cn"),
+        ("usgovernment", "postgres.database.usgovcloudapi.net"),
+        ("china", "postgres.database.chinacloudapi.cn"),
     ],
 )
 def test_sovereign_clouds_have_their_own_addresses(monkeypatch: pytest.MonkeyPatch, name: str, suffix: str) -> None:
     monkeypatch.setenv("AZURE_ENVIRONMENT", name)
     assert cloud().postgres_suffix == suffix
     assert "azure.com" not in cloud().resource_manager_scope
+
+
+def test_the_provider_s_own_variable_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARM_ENVIRONMENT", "usgovernment")
+    monkeypatch.setenv("AZURE_ENVIRONMENT", "AzureCloud")
+    assert cloud().authority == "https://login.microsoftonline.us"
 
 
 def test_an_endpoint_leads_elsewhere_and_keeps_the_scope(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +50,8 @@ def test_an_endpoint_leads_elsewhere_and_keeps_the_scope(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("AZURE_ENVIRONMENT", "AzureMoon", "allowed: AzurePublic, AzureUSGovernment, AzureChina"),
+        ("ARM_ENVIRONMENT", "AzureChina", "allowed: AzureCloud"),
+        ("AZURE_ENVIRONMENT", "AzureMoon", "allowed: AzureCloud, AzureUSGovernment, AzureChinaCloud"),
         ("AZURE_RESOURCE_MANAGER_ENDPOINT", "http://127.0.0.1", "starts with https://"),
     ],
 )

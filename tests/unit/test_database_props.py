@@ -12,7 +12,13 @@ from components.dynamic.access import camel, connection_of, resource_id
 from components.dynamic.props import Props, normal, unknown
 from database.errors import DatabaseError
 
-CONNECTION = {"host": "pg-1.postgres.database.azure.com", "database": "d", "user": "u", "authentication": "entra"}
+CONNECTION = {
+    "host": "pg-1.postgres.database.azure.com",
+    "database": "d",
+    "user": "u",
+    "authentication": "entra",
+    "tokenScope": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+}
 
 
 def test_unknown_is_found_at_any_depth() -> None:
@@ -51,8 +57,14 @@ def test_failures_name_the_path_and_are_raised_together() -> None:
         props.settled()
 
 
+def test_a_token_is_for_the_cloud_that_the_connection_names_and_for_no_other() -> None:
+    props = Props({"connection": {key: value for key, value in CONNECTION.items() if key != "tokenScope"}})
+    connection_of(props)
+    assert [failure.property for failure in props.failures] == ["connection.tokenScope"]
+
+
 def test_ids_are_the_same_every_time() -> None:
     spec = connection_of(Props({"connection": CONNECTION}))
-    assert spec.token_scope == "https://ossrdbms-aad.database.windows.net/.default"
+    assert spec.token_scope == CONNECTION["tokenScope"]
     assert resource_id(spec, "extension", "vector") == "pg-1/d/extension/vector"
     assert camel("drop_on_delete") == "dropOnDelete"

@@ -76,6 +76,7 @@ def test_with_tokens_too(image: Path) -> None:
         PGDATABASE="d",
         PGUSER="worker",
         WORKER_ENTRA="true",
+        WORKER_TOKEN_SCOPE="https://ossrdbms-aad.database.windows.net/.default",
         AZURE_TOKEN_CREDENTIALS="EnvironmentCredential",
     )
     assert checked.returncode == 1, checked.stderr

@@ -66,6 +66,11 @@ def test_with_a_token_no_password_is_used() -> None:
     assert (spec.authentication, spec.password, spec.token_scope) == ("entra", None, "https://x/.default")
 
 
+def test_a_token_needs_the_cloud_that_it_is_for() -> None:
+    with pytest.raises(UsageError, match="`tokenScope` in the stack's output `connection`"):
+        connection_spec("", HERE, entra=True)
+
+
 @pytest.mark.parametrize(
     ("dsn", "environment", "says"),
     [

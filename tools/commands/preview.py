@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tools import session
+from tools.commands import preflight
 from tools.commands.up import QUIET, ready
 from tools.failure import Failure
 from tools.stack import config_values, explain_config
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 JOB = ":VectorizationJob"
 REACH_SECONDS = 2
+PREFLIGHT_SECONDS = 6.0
+AS_DATA = {"--json", "-j"}
 
 
 def preview(stack: str, target: str, arguments: list[str]) -> int:
@@ -27,6 +30,7 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     """
     steps = Steps()
     pulumi = ready(stack, target, steps)
+    beside = preflight.Beside(pulumi, PREFLIGHT_SECONDS)
     with steps.step("pulumi preview"):
         code, events = pulumi.change("preview", [*QUIET, *arguments])
     if code and not events.changes:
@@ -37,6 +41,8 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
         with steps.step("estimate", "Asking the database for rows and sizes ..."):
             for line in estimates(pulumi, unknown):
                 print(line)
+    with steps.step("preflight"):
+        print("\n".join(beside.lines()), file=sys.stderr if AS_DATA.intersection(arguments) else sys.stdout)
     print(steps.line(), file=sys.stderr)
     return code
 

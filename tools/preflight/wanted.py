@@ -1,0 +1,219 @@
+"""What a stack asks of Azure, as far as a preflight can check it: from its settings, and from its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from components.settings import StackSettings
+
+_SUFFIX = "random:index/randomString:RandomString"
+_SERVER = "azure-native:dbforpostgresql:Server"
+_ACCOUNT = "azure-native:cognitiveservices:Account"
+_DEPLOYMENT = "azure-native:cognitiveservices:Deployment"
+_GROUP = "azure-native:resources:ResourceGroup"
+SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedDeployment:
+    """A model deployment; `capacity` is in thousands of tokens a minute."""
+
+    name: str
+    model: str
+    version: str | None
+    sku: str
+    capacity: int
+
+    @property
+    def quota(self) -> str:
+        """The quota that it counts against, as `usages` names it."""
+        return f"OpenAI.{self.sku}.{self.model}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedAccount:
+    """An AI account; its name is its subdomain too. The name is None before the first `up` draws the suffix."""
+
+    kind: str
+    sku: str
+    name: str | None
+    exists: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedServer:
+    """A flexible server.
+
+    Attributes:
+        name: None before the first `up` draws the suffix.
+        exists: whether the stack has made it.
+        high_availability: Disabled, SameZone or ZoneRedundant.
+        zones: the zones that the settings name.
+    """
+
+    name: str | None
+    exists: bool = False
+    sku: str
+    tier: str
+    version: str
+    storage_gb: int
+    auto_grow: bool = False
+    high_availability: str = "Disabled"
+    geo_backup: bool = False
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """All that a stack asks for.
+
+    Attributes:
+        base: prefix and stack, the middle of every name.
+        group: the resource group's name.
+        group_exists: whether the stack has made it.
+        providers: namespaces of the resource providers that it needs.
+        actions: what whoever runs `pulumi up` must be allowed to do.
+        tenant: the directory that the settings name, or None.
+        held: thousands of tokens a minute that the stack's own deployments hold by now, by quota.
+        private_zones: names of the private DNS zones, to be made where they are not there.
+    """
+
+    location: str
+    base: str
+    group: str
+    group_exists: bool
+    server: WantedServer
+    accounts: tuple[WantedAccount, ...]
+    deployments: tuple[WantedDeployment, ...]
+    extensions: tuple[str, ...]
+    providers: tuple[str, ...]
+    actions: tuple[str, ...]
+    tenant: str | None = None
+    held: Mapping[str, int] = field(default_factory=dict)
+    private_zones: tuple[str, ...] = ()
+
+
+def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[str, Any]]) -> Wanted:
+    """Return what a stack asks for.
+
+    Args:
+        settings: its settings.
+        stack: its name.
+        resources: its state's resources; empty before the first `up`.
+    """
+    from components.naming import short_stack
+
+    made = _Made(resources)
+    base = f"{settings.name_prefix}-{short_stack(stack)}"
+    server = settings.server
+    accounts = _accounts(settings, made, base)
+    types = tuple(_types(settings))
+    return Wanted(
+        location=settings.location,
+        base=base,
+        group=f"rg-{base}",
+        group_exists=made.has(_GROUP, f"rg-{base}"),
+        server=WantedServer(
+            name=made.name("psql", base),
+            exists=made.has(_SERVER, made.name("psql", base)),
+            sku=server.sku.name,
+            tier=server.sku.tier,
+            version=server.version,
+            storage_gb=server.storage_gb,
+            auto_grow=server.auto_grow,
+        ),
+        accounts=accounts,
+        deployments=tuple(
+            WantedDeployment(
+                name=name,
+                model=deployment.model,
+                version=deployment.model_version,
+                sku=deployment.sku,
+                capacity=deployment.capacity,
+            )
+            for name, deployment in sorted(settings.deployments.items())
+        )
+        if accounts
+        else (),
+        extensions=settings.enabled_extensions,
+        providers=_providers(types),
+        actions=_actions(settings, types),
+        tenant=settings.authentication.tenant_id,
+        held=made.held(),
+    )
+
+
+class _Made:
+    """What is in the state."""
+
+    def __init__(self, resources: Sequence[Mapping[str, Any]]) -> None:
+        self._resources = resources
+        drawn = [
+            str((item.get("outputs") or {}).get("result") or "")
+            for item in resources
+            if item.get("type") == _SUFFIX and str(item.get("urn")).endswith("::suffix")
+        ]
+        self._suffix = drawn[0] if drawn else ""
+
+    def name(self, kind: str, base: str) -> str | None:
+        """Return a name that ends with the suffix, or None where there is no suffix yet."""
+        return f"{kind}-{base}-{self._suffix}" if self._suffix else None
+
+    def has(self, kind: str, name: str | None) -> bool:
+        """Tell whether a resource of a type has this name."""
+        return name is not None and any(
+            item.get("type") == kind and str(item.get("id")).rpartition("/")[2].lower() == name.lower()
+            for item in self._resources
+        )
+
+    def held(self) -> dict[str, int]:
+        """Return the capacity of the deployments by quota."""
+        sums: dict[str, int] = {}
+        for item in self._resources:
+            inputs = item.get("inputs") or {}
+            if item.get("type") != _DEPLOYMENT or not item.get("id"):
+                continue
+            model, sku = (inputs.get("properties") or {}).get("model") or {}, inputs.get("sku") or {}
+            quota = f"OpenAI.{sku.get('name')}.{model.get('name')}"
+            sums[quota] = sums.get(quota, 0) + int(sku.get("capacity") or 0)
+        return sums
+
+
+def _accounts(settings: StackSettings, made: _Made, base: str) -> tuple[WantedAccount, ...]:
+    if not settings.uses_ai:
+        return ()
+    kinds = [("oai", settings.ai.openai.kind, settings.ai.openai.sku)]
+    if settings.ai.language.enabled:
+        kinds.append(("lang", "TextAnalytics", settings.ai.language.sku))
+    return tuple(
+        WantedAccount(kind=kind, sku=sku, name=(name := made.name(short, base)), exists=made.has(_ACCOUNT, name))
+        for short, kind, sku in kinds
+    )
+
+
+def _types(settings: StackSettings) -> Iterator[str]:
+    """Yield the types of resources that the settings lead to, as far as somebody may lack the right to make them."""
+    yield "Microsoft.Resources/subscriptions/resourceGroups"
+    yield SERVERS
+    yield f"{SERVERS}/configurations"
+    if settings.uses_ai:
+        yield ACCOUNTS
+        yield f"{ACCOUNTS}/deployments"
+        if settings.ai.authentication == "managed-identity":
+            yield "Microsoft.Authorization/roleAssignments"
+
+
+def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
+    keys = settings.uses_ai and settings.ai.authentication == "keys"
+    others = (f"{SERVERS}/restart/action", *([f"{ACCOUNTS}/listKeys/action"] if keys else []))
+    return (*(f"{kind}/write" for kind in types), *others)
+
+
+def _providers(types: Sequence[str]) -> tuple[str, ...]:
+    """Return the namespaces of types, without those that every subscription has."""
+    namespaces = dict.fromkeys(kind.partition("/")[0] for kind in types)
+    return tuple(name for name in namespaces if name not in ("Microsoft.Resources", "Microsoft.Authorization"))
