@@ -8,6 +8,7 @@ so that a drop by hand is found.
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ import psycopg
 from database.connection import explained, locked
 from database.errors import DatabaseError, said
 from database.progress import progress
+
+# A deadlock, a lock that was not given in time: by then a worker, or a user's statement, may be out of the way.
+_PASSING = ("40P01", "55P03")
+_TRIES = 5
 
 ROOT = Path(__file__).resolve().parent.parent / "sql"
 _NUMBERED = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
@@ -106,6 +111,10 @@ class _Row:
     objects: list[str]
 
 
+class _InTheWayError(DatabaseError):
+    """Another session was in the way, and may be gone a moment later."""
+
+
 def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
     """Return the files of one folder of `sql/` in the order in which they run: numbered ones first, `after_` ones last.
 
@@ -148,7 +157,8 @@ def apply(
 ) -> list[str]:
     """Run what is due of a folder, in one transaction, and return the names of the files that ran.
 
-    An advisory lock keeps two programs from applying at the same time.
+    An advisory lock keeps two programs from applying at the same time. Where workers or users are in the way, it is
+    tried again: what a try did is taken back as a whole.
 
     Args:
         conn: in autocommit.
@@ -163,11 +173,22 @@ def apply(
             changed then.
     """
     files = folder(name, root)
-    with (
-        explained(f"applying SQL folder {name}"),
-        locked(conn, "migrations", timeout_seconds=timeout_seconds),
-        conn.transaction(),
-    ):
+    with explained(f"applying SQL folder {name}"), locked(conn, "migrations", timeout_seconds=timeout_seconds):
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return _apply(conn, name, files, root, say)
+            except _InTheWayError as error:
+                if attempt == _TRIES:
+                    raise
+                say(f"{error} Trying again.")
+                time.sleep(attempt / 2)
+    raise AssertionError("the last try returns or raises")
+
+
+def _apply(
+    conn: psycopg.Connection, name: str, files: Sequence[SqlFile], root: Path, say: Callable[[str], None]
+) -> list[str]:
+    with conn.transaction():
         if not _has_history(conn):
             conn.execute(_HISTORY)
         due = _due(conn, name, files)
@@ -286,9 +307,10 @@ def _execute(conn: psycopg.Connection, where: str, text: bytes) -> None:
         position = int(error.diag.statement_position or 0)
         line = text.decode()[:position].count("\n") + 1
         message = f"{where}{f', line {line}' if position else ''}: {said(error)} Nothing of this run was kept."
+        kind = _InTheWayError if error.sqlstate in _PASSING else DatabaseError
     else:
         return
-    raise DatabaseError(message) from None
+    raise kind(message) from None
 
 
 def _has_history(conn: psycopg.Connection) -> bool:

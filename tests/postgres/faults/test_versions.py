@@ -16,6 +16,7 @@ import pytest
 from database import migrations
 from database.errors import DatabaseError
 from tests.postgres.faults.drill import FaultDatabase, FaultServer, wait_until
+from tests.postgres.vector_server import SUPERUSER
 
 # The engine as it was when its newest numbered file was 0002.
 OLD = Path(__file__).with_name("engine_0002.tar.xz")
@@ -130,6 +131,22 @@ def test_data_of_the_old_version_is_there_after_the_upgrade(
         assert db.work()["embedded"] == 0
         db.execute("CALL vectorize.retry('docs')")
         db.end(refused=db.calls("refused"))
+
+
+def test_an_upgrade_that_meets_a_deadlock_is_tried_again(server: FaultServer, tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "0001_both.sql").write_text("ALTER TABLE a ADD x int; ALTER TABLE b ADD x int;")
+    with database(server, migrations.ROOT) as db, db.connect() as conn, ThreadPoolExecutor(1) as pool:
+        db.execute("CREATE TABLE a (); CREATE TABLE b ()")
+        said: list[str] = []
+        with db.holding(SUPERUSER) as user:
+            user.execute("SET deadlock_timeout = '1h'")  # so that it is the upgrade that finds the deadlock
+            user.execute("LOCK TABLE b IN ACCESS SHARE MODE")
+            upgrade = pool.submit(migrations.apply, conn, "two", root=tmp_path, say=said.append)
+            wait_until(lambda: db.waits(conn.info.backend_pid), "the upgrade has one table and waits for the other")
+            user.execute("LOCK TABLE a IN ACCESS SHARE MODE")
+        assert upgrade.result() == ["0001_both.sql"]
+    assert ["deadlock" in line for line in said if "Trying again" in line] == [True]
 
 
 def test_an_older_program_refuses_a_newer_schema(server: FaultServer, dice: random.Random, coming: Path) -> None:
