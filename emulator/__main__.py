@@ -1,4 +1,4 @@
-"""The command line: `python -m emulator start|stop|status|env|logs|fault|reset`."""
+"""The command line: `python -m emulator start|stop|status|env|logs|fault|types|reset`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if __name__ == "__main__":
 
 from emulator import launcher
 from emulator.ai.faults import KINDS
+from emulator.arm.conflicts import KINDS as CONFLICTS
+from emulator.arm.conflicts import RANDOM, STRICT
 from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
 from emulator.state import Home, Settings, StateError
@@ -34,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         "env": _env,
         "logs": _logs,
         "fault": _fault,
+        "types": _types,
         "reset": _reset,
         "serve": _serve,
     }
@@ -62,9 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", parents=[where], help="print the end of a log")
     logs.add_argument("server", nargs="?", help="a server's log instead of the emulator's own")
     logs.add_argument("--lines", type=int, default=100, help="how many lines (default: 100)")
-    fault = commands.add_parser("fault", parents=[where], help="let the next requests to Azure OpenAI go wrong")
-    fault.add_argument("kind", choices=(*KINDS, "none"), help="what goes wrong; none ends it")
-    fault.add_argument("--requests", type=int, default=1, help="how many requests (default: 1)")
+    fault = commands.add_parser("fault", parents=[where], help="let the next requests go wrong, for a drill or a proof")
+    text = "what goes wrong with Azure OpenAI, or in Resource Manager; none ends it"
+    fault.add_argument("kind", choices=(*KINDS, *CONFLICTS, "none"), help=text)
+    fault.add_argument("--requests", type=int, default=1, help="how many requests (default: 1); strict: 0 ends it")
+    fault.add_argument("--rate", type=float, default=0.2, help="share of conflicts, from 0 to 1 (default: 0.2)")
+    fault.add_argument("--seed", type=int, default=0, help="what the draw of conflicts follows from (default: 0)")
+    commands.add_parser("types", parents=[where], help="print the resource types that azure-native has here")
     commands.add_parser("reset", parents=[where], help="stop it and remove everything that was created")
     serve = commands.add_parser("serve", parents=[where, ports], help="run in the foreground (what `start` runs)")
     serve.add_argument("--ready", type=int, help=argparse.SUPPRESS)
@@ -123,10 +130,25 @@ def _logs(home: Home, options: argparse.Namespace) -> int:
 
 
 def _fault(home: Home, options: argparse.Namespace) -> int:
-    kind, requests = (KINDS[0], 0) if options.kind == "none" else (options.kind, options.requests)
-    path = f"/emulator/fault?kind={kind}&requests={requests}"
+    path = f"/emulator/fault?kind={options.kind}&requests={options.requests}&rate={options.rate}&seed={options.seed}"
     now = launcher.control(launcher.settings_of_running(home), "POST", path)
-    print(f"The next {now['requests']} requests to Azure OpenAI: {now['kind']}." if now else "Nothing goes wrong.")
+    conflicts = now["conflicts"]
+    lines = []
+    if "kind" in now:
+        lines.append(f"The next {now['requests']} requests to Azure OpenAI: {now['kind']}.")
+    if conflicts[STRICT]:
+        lines.append("Strict: operations on a server or an account go on until their client has been told of the end.")
+    if conflicts["toDraw"]:
+        share = f"{options.rate:.0%} of the changes" if options.kind == RANDOM else "Some changes"
+        lines.append(f"{share} of a server's or an account's parts meet a conflict, {conflicts['toDraw']} at most.")
+    print("\n".join(lines) or "Nothing goes wrong.")
+    return 0
+
+
+def _types(_home: Home, _options: argparse.Namespace) -> int:
+    from emulator.providers.documented import table
+
+    print(table(), end="")
     return 0
 
 

@@ -19,6 +19,8 @@ _NAMES = (
     "*.openai.azure.com",
     "*.cognitiveservices.azure.com",
     "*.postgres.database.azure.com",
+    "*.writer.postgres.database.azure.com",
+    "*.reader.postgres.database.azure.com",
 )
 _ADDRESSES = ("127.0.0.1",)
 _AUTHORITY_DAYS = 3650
@@ -61,7 +63,9 @@ class Certificates:
             found = [x509.load_pem_x509_certificate(path.read_bytes()) for path in (self.ca, self.server)]
         except ValueError:
             return False
-        return all(certificate.not_valid_after_utc > soon for certificate in found)
+        names = found[1].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        known = names.get_values_for_type(x509.DNSName)
+        return known == list(_NAMES) and all(certificate.not_valid_after_utc > soon for certificate in found)
 
     def _make(self) -> None:
         from cryptography.hazmat.primitives import serialization

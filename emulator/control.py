@@ -12,6 +12,7 @@ from aiohttp import web
 
 from emulator.arm import servers
 from emulator.arm.body import Json
+from emulator.arm.conflicts import RANDOM, STRICT, Conflicts
 from emulator.arm.store import Store
 from emulator.identity import Identity, Principal
 
@@ -37,6 +38,7 @@ class Endpoints:
         control_secret: str,
         calls: Counter[str],
         faults: Faults,
+        conflicts: Conflicts,
         status: Callable[[], Json],
         stop: Callable[[], None],
     ) -> None:
@@ -50,6 +52,7 @@ class Endpoints:
             control_secret: The X-Emulator-Secret of the control API.
             calls: Where calls are counted.
             faults: What the AI services do wrong on demand.
+            conflicts: What Resource Manager refuses on demand.
             status: Makes the status document.
             stop: Ends the daemon.
         """
@@ -60,6 +63,7 @@ class Endpoints:
         self._control_secret = control_secret
         self._calls = calls
         self._faults = faults
+        self._conflicts = conflicts
         self._status = status
         self._stop = stop
 
@@ -125,13 +129,25 @@ class Endpoints:
         return web.json_response({}, status=202)
 
     async def _spoil(self, request: web.Request) -> web.Response:
-        """Set what goes wrong with the next requests to Azure OpenAI: kind, requests."""
+        """Set what goes wrong: kind, requests, and for drawn conflicts rate and seed; the kind `none` ends it all."""
+        query = request.query
         try:
-            self._faults.set(request.query["kind"], int(request.query["requests"]))
+            kind, requests = query["kind"], int(query.get("requests", "1"))
+            if kind == "none":
+                self._faults.clear()
+                self._conflicts.set_strict(strict=False)
+                self._conflicts.set_random(0, 0, 0)
+            elif kind == STRICT:
+                self._conflicts.set_strict(strict=requests > 0)
+            elif kind == RANDOM:
+                self._conflicts.set_random(float(query.get("rate", "0.2")), int(query.get("seed", "0")), requests)
+            else:
+                self._faults.set(kind, requests)
         except (KeyError, ValueError) as error:
             return _refuse(400, str(error))
         left = self._faults.left()
-        return web.json_response({"kind": left[0], "requests": left[1]} if left else {})
+        set_now = {"kind": left[0], "requests": left[1]} if left else {}
+        return web.json_response(set_now | {"conflicts": self._conflicts.to_json()})
 
     async def _issue(self, request: web.Request) -> web.Response:
         """Issue a token for any principal, for tests: objectId, name, kind, resource, lifetimeSeconds."""

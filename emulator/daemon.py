@@ -23,6 +23,7 @@ from emulator import state
 from emulator.arm import catalogue
 from emulator.arm.app import ArmApp
 from emulator.arm.body import Json
+from emulator.arm.conflicts import Conflicts
 from emulator.arm.control_plane import ControlPlane
 from emulator.arm.kind import Plane
 from emulator.arm.operations import Operations
@@ -137,7 +138,8 @@ class Daemon:
         self.store = Store(self.home.resources)
         self.identity = Identity(state.TENANT_ID, self.settings.signing_key)
         self.lookup = ArmLookup(self.store)
-        self.operations = Operations()
+        self.conflicts = Conflicts()
+        self.operations = Operations(self.conflicts)
         self.backend = self._parts.backend(self.home.root, services)
         self._exits.push_async_callback(self._stop_servers)
         self._exits.push_async_callback(self._finish_operations)
@@ -162,6 +164,7 @@ class Daemon:
             calls=self._calls,
             usage=self._usage.to_json(),
             sessions=self._gateway.connections,
+            conflicts=self.conflicts.to_json(),
         )
 
     def _https_app(self) -> web.Application:
@@ -173,6 +176,7 @@ class Daemon:
             state.TENANT_ID,
             state.SUBSCRIPTION_ID,
             self.deployer,
+            self.conflicts,
         )
         root = web.Application(middlewares=[self._count])
         # Two labels before azure.com: the hosts of accounts, and not management.azure.com. The last star is for a port.
@@ -189,6 +193,7 @@ class Daemon:
             control_secret=self.settings.control_secret,
             calls=self._calls,
             faults=self._faults,
+            conflicts=self.conflicts,
             status=self.status,
             stop=self.stop,
         ).create()

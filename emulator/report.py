@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from emulator.arm import accounts, deployments, servers
+from emulator.arm import deployments, servers
 from emulator.arm.body import Json
 from emulator.arm.store import Resource, Store
 from emulator.postgres.backend import Backend, BackendError
@@ -26,6 +26,7 @@ def report(
     calls: Mapping[str, int],
     usage: Mapping[str, Mapping[str, Mapping[str, int]]],
     sessions: Mapping[str, int],
+    conflicts: Mapping[str, object],
 ) -> Json:
     """Return the status document; it holds no secret."""
     return {
@@ -40,9 +41,10 @@ def report(
             "random": settings.random_port,
         },
         "resources": [_resource(item) for item in store.all()],
-        "softDeleted": [item.id for item in store.deleted()],
+        "softDeleted": [item.id for item in store.deleted() if item.type != servers.TYPE],
         "servers": [_server(item, store, backend, sessions) for item in store.of_type(servers.TYPE)],
         "calls": dict(sorted(calls.items())),
+        "conflicts": dict(conflicts),
         "deployments": [_deployment(item, store, usage) for item in store.of_type(deployments.TYPE)],
         "usage": {account: dict(counters) for account, counters in usage.items()},
     }
@@ -118,10 +120,15 @@ def show(document: Json, console: Console) -> None:
             table.add_row(item["type"].partition("/")[2], item["name"], item["state"])
     _print(table, console)
     if document["softDeleted"]:
-        names = ", ".join(path.rpartition("/")[2] for path in document["softDeleted"])
-        console.print(f"Soft-deleted {accounts.TYPE}: {names}")
+        names = ", ".join("/".join(path.split("/")[-2:]) for path in document["softDeleted"])
+        console.print(f"Soft-deleted: {names}")
     calls = ", ".join(f"{name} {count:,}" for name, count in document["calls"].items()) or "none yet"
     console.print(f"Calls: {calls}")
+    conflicts = document["conflicts"]
+    if conflicts["strict"] or conflicts["met"] or conflicts["drawn"] or conflicts["toDraw"]:
+        met = ", ".join(f"{code} {count}" for code, count in conflicts["met"].items()) or "none"
+        mode = ", strict mode" if conflicts["strict"] else ""
+        console.print(f"Conflicts met{mode}: {met}. Drawn: {conflicts['drawn']}, up to {conflicts['toDraw']} more.")
 
 
 def _print(table: Table, console: Console) -> None:

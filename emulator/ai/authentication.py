@@ -65,10 +65,14 @@ def authorize(request: web.Request, account: Account, lookup: Lookup, identity: 
     """Let a request pass, or refuse it as the service does.
 
     Raises:
-        ServiceError: 401 for a wrong key or token or a missing role, 403 where public access or keys are turned off.
+        ServiceError: 401 for a wrong key or token or a missing role, 403 where public access, the network rules or the
+            use of keys forbid it.
     """
     if not account.public_access:
         raise refusal(403, "AccessDenied", "Public access is disabled. Please configure private endpoint.")
+    if not account.in_rules:
+        # azure-sql-db-chatbot #3
+        raise refusal(403, "403", "Access denied due to Virtual Network/Firewall rules.")
     key = request.headers.get("api-key") or request.headers.get("Ocp-Apim-Subscription-Key")
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     token = credential.strip() if scheme.lower() == "bearer" else ""

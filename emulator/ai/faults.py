@@ -40,6 +40,11 @@ class Faults:
         with self._lock:
             self._fault = _Fault(kind, requests) if requests > 0 else None
 
+    def clear(self) -> None:
+        """End what was set before."""
+        with self._lock:
+            self._fault = None
+
     def take(self) -> str | None:
         """Return the kind of the fault that the next request has, and count it."""
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -92,7 +91,7 @@ class Accounts(Kind):
         body = resource.to_json()
         body["properties"]["provisioningState"] = "Creating"
         body["properties"]["dateCreated"] = now()
-        self._complete(body, None)
+        self._complete(body)
         private = dict(gone.private) if gone else {"keys": _new_keys()}
         if gone:
             self.store.purge(gone.key)
@@ -115,7 +114,7 @@ class Accounts(Kind):
         if subdomain and self._owner_of(str(subdomain), existing.key):
             raise subdomain_in_use(str(subdomain))
         changed["properties"]["dateCreated"] = existing.body["properties"].get("dateCreated")
-        self._complete(changed, existing)
+        self._complete(changed)
         changed["properties"]["provisioningState"] = "Accepted"
         resource = self.store.put(replace(existing, body=changed))
 
@@ -151,21 +150,16 @@ class Accounts(Kind):
         if acls and not properties.get("customSubDomainName"):
             raise invalid_property("network rules need a customSubDomainName")
 
-    def _complete(self, body: Json, existing: Resource | None) -> None:
+    def _complete(self, body: Json) -> None:
         rules, properties = self.plane.catalogue.accounts, body["properties"]
         subdomain = properties.get("customSubDomainName")
         suffix = rules["openai_suffix"] if body["kind"] == "OpenAI" else rules["suffix"]
         endpoint = f"https://{subdomain}.{suffix}/" if subdomain else _regional(str(body["location"]))
         properties["endpoint"] = endpoint
         properties["endpoints"] = _endpoints(str(body["kind"]), endpoint, str(subdomain), rules)
-        if "identity" in body:
-            before = bodies.get(existing.body, "identity.principalId") if existing else None
-            assigned = "SystemAssigned" in (body["identity"].get("type") or "")
-            body["identity"]["principalId"] = (before or str(uuid.uuid4())) if assigned else None
-            body["identity"]["tenantId"] = self.plane.tenant_id if assigned else None
 
     def _owner_of(self, subdomain: str, but: str) -> Resource | None:
-        for account in [*self.store.of_type(TYPE), *self.store.deleted()]:
+        for account in [*self.store.of_type(TYPE), *_gone(self)]:
             taken = bodies.get(account.body, "properties.customSubDomainName")
             if taken and str(taken).lower() == subdomain.lower() and account.key != but:
                 return account
@@ -191,7 +185,7 @@ def soft_delete(kind: Kind, account: Resource) -> None:
 def deleted_accounts(kind: Kind, location: str = "", group: str = "", name: str = "") -> list[Json]:
     """Return the soft-deleted accounts as the service lists them, those asked for or all."""
     found = []
-    for account in kind.store.deleted():
+    for account in _gone(kind):
         parts = account.id.split("/")
         place, where = str(account.body["location"]), parts[4]
         if name and (place, where.lower(), account.name.lower()) != (location.lower(), group.lower(), name.lower()):
@@ -204,6 +198,10 @@ def deleted_accounts(kind: Kind, location: str = "", group: str = "", name: str 
     return found
 
 
+def _gone(kind: Kind) -> list[Resource]:
+    return [item for item in kind.store.deleted() if item.type == TYPE]
+
+
 def purge(kind: Kind, location: str, group: str, name: str) -> None:
     """Purge a soft-deleted account: its name and subdomain are free again.
 
@@ -213,7 +211,7 @@ def purge(kind: Kind, location: str, group: str, name: str) -> None:
     found = deleted_accounts(kind, location, group, name)
     if not found:
         raise not_found(TYPE, name, group)
-    for account in kind.store.deleted():
+    for account in _gone(kind):
         if account.name.lower() == name.lower() and f"/resourcegroups/{group.lower()}/" in account.key:
             kind.store.purge(account.key)
 

@@ -101,6 +101,7 @@ class ArmApp:
         operation = self._control_plane.plane.operations.get(operation_id)
         if operation is None:
             raise ArmError(404, "OperationNotFound", f"The operation '{operation_id}' is unknown or long past.")
+        self._control_plane.plane.operations.tell(operation)
         if form == "azureasyncoperation":
             response = _json(200, operation.to_json(request.path))
         elif operation.status == "InProgress":

@@ -18,6 +18,17 @@ def get(body: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def find(body: Any, path: str) -> list[Any]:
+    """Return every value at a dotted path, in which `[]` stands for each item of a list or of an object's values."""
+    values = [body]
+    for part in path.split("."):
+        name, each = part.removesuffix("[]"), part.endswith("[]")
+        values = [value[name] for value in values if isinstance(value, Mapping) and value.get(name) is not None]
+        if each:
+            values = [item for value in values for item in (value.values() if isinstance(value, Mapping) else value)]
+    return values
+
+
 def put(body: Json, path: str, value: Any) -> None:
     """Set the value at a dotted path, making the objects on the way."""
     *parents, last = path.split(".")
@@ -30,15 +41,13 @@ def put(body: Json, path: str, value: Any) -> None:
 
 
 def drop(body: Json, paths: Iterable[str]) -> Json:
-    """Return a copy without the values at some dotted paths."""
+    """Return a copy without the values at some dotted paths, in which `[]` stands as in `find`."""
     result = copy.deepcopy(body)
     for path in paths:
-        *parents, last = path.split(".")
-        target: Any = result
-        for part in parents:
-            target = target.get(part) if isinstance(target, dict) else None
-        if isinstance(target, dict):
-            target.pop(last, None)
+        parents, _, last = path.rpartition(".")
+        for target in find(result, parents) if parents else [result]:
+            if isinstance(target, dict):
+                target.pop(last, None)
     return result
 
 

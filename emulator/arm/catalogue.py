@@ -16,17 +16,20 @@ from emulator.arm.body import Json
 from emulator.arm.errors import ArmError, invalid_parameter, invalid_property, missing_property
 
 _FILE = Path(__file__).with_name("catalogue.yaml")
+_PLATFORM = Path(__file__).with_name("platform_types.yaml")
 
 
 @dataclass(frozen=True)
 class TypeRules:
-    """What the catalogue says of one resource type; the keys are those of catalogue.yaml."""
+    """What the catalogue says of one resource type; the keys are those of catalogue.yaml and platform_types.yaml."""
 
     type: str
     api_versions: tuple[str, ...]
     name: re.Pattern[str]
     parameter: str = "name"
     located: bool = False
+    locations: tuple[str, ...] = ()
+    extension: bool = False
     required: tuple[str, ...] = ()
     create_only: tuple[str, ...] = ()
     set_once: tuple[str, ...] = ()
@@ -36,12 +39,17 @@ class TypeRules:
     patterns: Mapping[str, str] = field(default_factory=dict)
     ranges: Mapping[str, list[int]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    generated: Mapping[str, str] = field(default_factory=dict)
+    last: tuple[str, ...] = ()
 
     def refuse(self, path: str, why: str) -> ArmError:
         """Return the service's refusal of the value at a path."""
         if self.type.startswith("Microsoft.DBforPostgreSQL/"):
             return invalid_parameter(path.rpartition(".")[2], why)
-        return invalid_property(why)
+        if self.type.startswith("Microsoft.CognitiveServices/"):
+            return invalid_property(why)
+        return ArmError(400, "BadRequest", why)
 
     def check_name(self, name: str) -> None:
         """Refuse a name that the service would refuse."""
@@ -61,9 +69,9 @@ class TypeRules:
                 if bodies.get(body, path) in (None, ""):
                     raise missing_property(path)
         for path, choices in self.allowed.items():
-            value = bodies.get(body, path)
-            if value is not None and value not in choices:
-                raise self.refuse(path, f"'{path}' is '{value}'; allowed: {', '.join(c for c in choices if c)}")
+            for value in bodies.find(body, path):
+                if value not in choices:
+                    raise self.refuse(path, f"'{path}' is '{value}'; allowed: {', '.join(c for c in choices if c)}")
         for path, pattern in self.patterns.items():
             value = bodies.get(body, path)
             if value is not None and not re.fullmatch(pattern, str(value)):
@@ -155,10 +163,11 @@ def wrong_location(name: str, present: str, wanted: str) -> ArmError:
 
 @functools.cache
 def load() -> Catalogue:
-    """Read catalogue.yaml, once."""
-    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    """Read catalogue.yaml and platform_types.yaml, once."""
+    raw = _read(_FILE)
+    types = {**raw["types"], **_read(_PLATFORM)["types"]}
     return Catalogue(
-        types={name.lower(): _rules(name, entry) for name, entry in raw["types"].items()},
+        types={name.lower(): _rules(name, entry) for name, entry in types.items()},
         locations=frozenset(raw["locations"]),
         servers=raw["servers"],
         server_skus={sku.name: sku for family in raw["servers"]["sku_families"] for sku in _skus(family)},
@@ -169,8 +178,26 @@ def load() -> Catalogue:
     )
 
 
+def _read(file: Path) -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = yaml.load(
+        file.read_text(encoding="utf-8"),
+        Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),  # noqa: S506
+    )
+    return raw
+
+
 def _rules(name: str, entry: Mapping[str, Any]) -> TypeRules:
-    lists = ("api_versions", "required", "create_only", "set_once", "write_only", "read_only")
+    lists = (
+        "api_versions",
+        "required",
+        "create_only",
+        "set_once",
+        "write_only",
+        "read_only",
+        "references",
+        "last",
+        "locations",
+    )
     values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in entry.items()}
     values["name"] = re.compile(entry["name"])
     return TypeRules(type=name, **values)

@@ -6,7 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.arm import accounts, deployments, routes
+from emulator.arm import (
+    accounts,
+    container_apps,
+    content_filters,
+    deployments,
+    locks,
+    monitoring,
+    networks,
+    private_endpoints,
+    routes,
+    vaults,
+)
 from emulator.arm.accounts import Accounts
 from emulator.arm.body import Json
 from emulator.arm.catalogue import TypeRules
@@ -17,12 +28,16 @@ from emulator.arm.kind import Answer, Call, Kind, Plane
 from emulator.arm.resource_groups import ResourceGroups
 from emulator.arm.role_assignments import RoleAssignments, role_definitions
 from emulator.arm.server_children import Administrators, Databases, FirewallRules
+from emulator.arm.server_extras import Backups, Connections, Replicas, ThreatProtection
 from emulator.arm.servers import TYPE as SERVER
 from emulator.arm.servers import Servers
+from emulator.arm.store import Resource
+from emulator.arm.virtual_endpoints import VirtualEndpoints
 from emulator.identity import Principal
 
 _LOCATIONS = re.compile(r"/subscriptions/[^/]+/providers/([^/]+)/locations/([^/]+)/(.+)", re.IGNORECASE)
 _DELETED = re.compile(r"resourcegroups/([^/]+)/deletedaccounts/([^/]+)", re.IGNORECASE)
+_DELETED_VAULT = re.compile(r"deletedvaults/([^/]+)/purge", re.IGNORECASE)
 
 
 class ControlPlane:
@@ -30,6 +45,9 @@ class ControlPlane:
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
+        self._plain = Kind(plane)
+        self._vaults = vaults.Vaults(plane)
+        subnets = networks.Subnets(plane)
         self._kinds: dict[str, Kind] = {
             "microsoft.resources/resourcegroups": ResourceGroups(plane),
             SERVER.lower(): Servers(plane),
@@ -37,9 +55,29 @@ class ControlPlane:
             f"{SERVER}/firewallrules".lower(): FirewallRules(plane),
             f"{SERVER}/administrators".lower(): Administrators(plane),
             f"{SERVER}/configurations".lower(): Configurations(plane),
+            f"{SERVER}/virtualendpoints".lower(): VirtualEndpoints(plane),
+            f"{SERVER}/backups".lower(): Backups(plane),
+            f"{SERVER}/replicas".lower(): Replicas(plane),
+            f"{SERVER}/advancedthreatprotectionsettings".lower(): ThreatProtection(plane),
+            f"{SERVER}/privateendpointconnections".lower(): Connections(plane),
             accounts.TYPE.lower(): Accounts(plane),
             deployments.TYPE.lower(): Deployments(plane),
+            content_filters.TYPE.lower(): content_filters.ContentFilters(plane),
             "microsoft.authorization/roleassignments": RoleAssignments(plane),
+            networks.NETWORK.lower(): networks.Networks(subnets),
+            networks.SUBNET.lower(): subnets,
+            networks.SECURITY_GROUP.lower(): networks.SecurityGroups(plane),
+            private_endpoints.TYPE.lower(): private_endpoints.PrivateEndpoints(plane),
+            vaults.VAULT.lower(): self._vaults,
+            f"{vaults.VAULT}/secrets".lower(): vaults.Secrets(plane),
+            f"{vaults.VAULT}/keys".lower(): vaults.Keys(plane),
+            monitoring.WORKSPACE.lower(): monitoring.Workspaces(plane),
+            monitoring.SETTING.lower(): monitoring.DiagnosticSettings(plane),
+            "microsoft.insights/metricalerts": monitoring.MetricAlerts(plane),
+            "microsoft.insights/scheduledqueryrules": monitoring.QueryRules(plane),
+            "microsoft.consumption/budgets": monitoring.Budgets(plane),
+            "microsoft.app/managedenvironments": container_apps.Environments(plane),
+            "microsoft.app/jobs": container_apps.Jobs(plane),
         }
 
     async def answer(
@@ -74,7 +112,15 @@ class ControlPlane:
             )
         self._check_version(rules, query["api-version"])
         call = Call(target.id, rules, body, query, principal, target.action)
-        return await self._dispatch(method, target, self._kinds[rules.type.lower()], call)
+        if method not in ("GET", "HEAD"):
+            locks.check(self.plane.store, method, call)
+            exists = self.plane.store.get(call.id.key) is not None
+            self.plane.conflicts.draw(rules.type, call.id.text, exists=exists)
+        try:
+            return await self._dispatch(method, target, self._kinds.get(rules.type.lower(), self._plain), call)
+        except ArmError as error:
+            self.plane.conflicts.count(error)
+            raise
 
     async def _dispatch(  # noqa: PLR0911 - one return a method
         self, method: str, target: routes.Target, kind: Kind, call: Call
@@ -115,7 +161,16 @@ class ControlPlane:
         if lower[-2:] == ["microsoft.cognitiveservices", "deletedaccounts"]:
             return Answer(200, {"value": accounts.deleted_accounts(self._kinds[accounts.TYPE.lower()])})
         match = _LOCATIONS.fullmatch(path)
+        if "microsoft.keyvault" in lower and "deletedvaults" in lower:
+            return self._deleted_vaults(method, match[3] if match else "")
         return self._at_location(method, match[1], match[2], match[3]) if match else None
+
+    def _deleted_vaults(self, method: str, rest: str) -> Answer:
+        vault = _DELETED_VAULT.fullmatch(rest)
+        if vault and method == "POST":
+            self._vaults.purge(vault[1])
+            return Answer(202)
+        return Answer(200, {"value": self._vaults.deleted()})
 
     def _at_location(self, method: str, namespace: str, location: str, rest: str) -> Answer | None:
         kind = self._kinds[accounts.TYPE.lower()]
@@ -152,11 +207,11 @@ class ControlPlane:
         return self.plane.subscription_id
 
     def _top_level(self, scope: str) -> list[Any]:
-        return [
-            item
-            for item in self.plane.store.within(scope)
-            if item.type.count("/") == 1 and not item.type.lower().startswith(("microsoft.resources", "microsoft.auth"))
-        ]
+        return [item for item in self.plane.store.within(scope) if item.type.count("/") == 1 and self._is_listed(item)]
+
+    def _is_listed(self, item: Resource) -> bool:
+        rules = self.plane.catalogue.rules(item.type)
+        return not item.type.lower().startswith("microsoft.resources") and not (rules and rules.extension)
 
     def _name_availability(self, body: Json) -> Answer:
         name, kind = str(body.get("name", "")), str(body.get("type", ""))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emulator.arm import body as bodies
+from emulator.arm import content_filters
 from emulator.arm.accounts import TYPE as ACCOUNT
 from emulator.arm.body import Json
 from emulator.arm.catalogue import Model
-from emulator.arm.errors import ArmError, not_found, parent_not_found, request_conflict
+from emulator.arm.errors import ArmError, invalid_property, not_found, parent_not_found, request_conflict
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.store import Resource
 
@@ -54,6 +55,7 @@ class Deployments(Kind):
         resource = self.made(call, sent, existing)
         body = resource.to_json()
         model = self._model(body, account)
+        self._check_content_filter(body, account)
         self._check_quota(body, account, existing)
         properties = body["properties"]
         properties["provisioningState"] = "Creating" if existing is None else "Updating"
@@ -90,6 +92,12 @@ class Deployments(Kind):
                 f"'{location}'.",
             )
         return model
+
+    def _check_content_filter(self, body: Json, account: Resource) -> None:
+        """Refuse a content filter that is not there (the service's text is unverified)."""
+        name = str(body["properties"]["raiPolicyName"])
+        if not content_filters.exists(self, account.key, name):
+            raise invalid_property(f"The RAI policy '{name}' of the deployment does not exist in the account.")
 
     def _check_quota(self, body: Json, account: Resource, existing: Resource | None) -> None:
         sku, wanted = body["sku"]["name"], body["sku"]["capacity"]

@@ -82,6 +82,60 @@ def parent_not_found(parent: str) -> ArmError:
     )
 
 
+def reference_not_found(resource: str, namespace: str, reference: str) -> ArmError:
+    """Return the refusal of a resource that names another one which is not there.
+
+    Networks have a text of their own (azurerm #13288); the others get that of Resource Manager's check of linked
+    resources.
+    """
+    if namespace.lower() == "microsoft.network":
+        message = (
+            f"Resource {reference} referenced by resource {resource} was not found. Please make sure that the "
+            "referenced resource exists, and that both resources are in the same region."
+        )
+        return ArmError(400, "InvalidResourceReference", message)
+    parts = reference.strip("/").split("/")
+    if len(parts) < 8:
+        return ArmError(404, "ResourceNotFound", f"The resource '{reference}' was not found.")
+    return not_found("/".join(parts[5:-1]), parts[-1], parts[3])
+
+
+def nested_resources(child: str) -> ArmError:
+    """Return the refusal to delete what has children (text: learntocloud/networking-lab #8)."""
+    message = (
+        f"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+        f"'{child.rpartition('/providers/')[2]}'. Please delete all nested resources before deleting this resource."
+    )
+    return ArmError(409, "CannotDeleteResource", message)
+
+
+def scope_locked(scope: str, verb: str, locked: Iterable[str]) -> ArmError:
+    """Return the refusal by a lock (text: Azure/azure-cli #20232, Azure/apiops #606).
+
+    Args:
+        scope: What was to be deleted or changed.
+        verb: `delete` or `write`.
+        locked: The scopes that have the locks.
+    """
+    scopes = ", ".join(f"'{item}'" for item in locked)
+    return ArmError(
+        409,
+        "ScopeLocked",
+        f"The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: {scopes}. "
+        "Please remove the lock and try again.",
+    )
+
+
+def subnet_in_use(name: str, user: str, change: str) -> ArmError:
+    """Return the refusal to delete or to change a subnet in use (text: Azure/azure-data-labs-modules #268)."""
+    return ArmError(
+        400,
+        f"InUseSubnetCannotBe{change.capitalize()}",
+        f"Subnet {name} is in use by {user} and cannot be {change}. In order to delete the subnet, delete all the "
+        "resources within the subnet. See aka.ms/deletesubnet.",
+    )
+
+
 def group_not_found(name: str) -> ArmError:
     """Return ARM's answer for a resource group that is not there."""
     return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.arm import body as bodies
+from emulator.arm import identities
 from emulator.arm.body import Json
 from emulator.arm.catalogue import Catalogue, TypeRules, normal_location
-from emulator.arm.errors import ArmError, group_deleting, group_not_found, not_found, parent_not_found
-from emulator.arm.operations import Operation, Operations, Work
+from emulator.arm.conflicts import Conflicts
+from emulator.arm.errors import (
+    ArmError,
+    group_deleting,
+    group_not_found,
+    nested_resources,
+    not_found,
+    parent_not_found,
+    reference_not_found,
+)
+from emulator.arm.operations import Operation, Operations, Work, now
 from emulator.arm.resource_id import ResourceId
 from emulator.arm.store import Resource, Store
 from emulator.identity import Principal
@@ -53,6 +65,7 @@ class Plane:
     tenant_id: str
     subscription_id: str
     deployer: Principal
+    conflicts: Conflicts
 
 
 class Kind:
@@ -80,23 +93,41 @@ class Kind:
     async def put(self, call: Call) -> Answer:
         """Answer a PUT."""
         existing = self.store.get(call.id.key)
+        self.check_place(call)
         call.rules.check(call.body, existing.body if existing else None)
-        resource = self.store.put(self.made(call, call.body, existing))
-        return Answer(200 if existing else 201, self.present(resource))
+        return self._keep(call, call.body, existing)
 
     async def patch(self, call: Call) -> Answer:
         """Answer a PATCH."""
         existing = self.existing(call)
         call.rules.check(call.body, existing.body, partial=True)
-        resource = self.store.put(self.made(call, bodies.merge(existing.body, call.body), existing))
-        return Answer(200, self.present(resource))
+        return self._keep(call, bodies.merge(existing.body, call.body), existing)
 
     async def delete(self, call: Call) -> Answer:
         """Answer a DELETE."""
-        if self.store.get(call.id.key) is None:
+        resource = self.store.get(call.id.key)
+        if resource is None:
             return Answer(204)
-        self.store.remove(call.id.key)
+        self.check_removable(resource)
+        self.store.remove(resource.key)
         return Answer(200)
+
+    def _keep(self, call: Call, body: Json, existing: Resource | None) -> Answer:
+        self.check_references(call, body)
+        resource = self.made(call, body, existing)
+        self.check_rules(resource, existing)
+        self.store.put(resource)
+        return Answer(201 if existing is None else 200, self.present(resource))
+
+    def check_rules(self, resource: Resource, existing: Resource | None) -> None:
+        """Refuse a resource that breaks a rule of its own type."""
+
+    def check_removable(self, resource: Resource) -> None:
+        """Refuse to delete what must stay."""
+        rules = self.plane.catalogue.rules(resource.type)
+        for kind in rules.last if rules else ():
+            for child in self.store.of_type(f"{resource.type}/{kind}", resource.key):
+                raise nested_resources(child.id)
 
     async def act(self, call: Call) -> Answer:
         """Answer a POST."""
@@ -128,8 +159,25 @@ class Kind:
         parts = call.id.scope.split("/")
         return self.store.get("/".join(parts[:5])) if len(parts) >= 5 else None
 
+    def check_references(self, call: Call, body: Json) -> None:
+        """Refuse a body that names a resource which is not there."""
+        for path in call.rules.references:
+            for value in bodies.find(body, path):
+                if not str(value).startswith("/subscriptions/") or self.missing(str(value)):
+                    raise reference_not_found(call.id.text, call.id.namespace, str(value))
+
+    def missing(self, resource_id: str) -> bool:
+        """Return whether an id names nothing: neither the subscription nor a resource."""
+        return resource_id.strip("/").count("/") > 1 and self.store.get(resource_id.rstrip("/")) is None
+
+    def check_scope(self, scope: str) -> None:
+        """Refuse an extension of a resource that is not there."""
+        if self.missing(scope):
+            parts = scope.strip("/").split("/")
+            raise not_found("/".join(parts[5:-1]), parts[-1], parts[3] if len(parts) > 3 else "")
+
     def check_place(self, call: Call) -> None:
-        """Refuse what has no resource group, no parent, or a location that does not exist."""
+        """Refuse what has no resource group, no scope, no parent, or a location that does not exist."""
         parent = call.id.parent
         group = self.group_of(call)
         if call.id.group and group is None:
@@ -138,7 +186,10 @@ class Kind:
             raise group_deleting(group.name)
         if parent is not None and self.store.get(parent.key) is None:
             raise parent_not_found(parent.text)
+        if call.rules.extension:
+            self.check_scope(call.id.scope)
         location, known = call.body.get("location"), sorted(self.plane.catalogue.locations)
+        known = list(call.rules.locations) or known
         if location and normal_location(location) not in known:
             raise ArmError(
                 400,
@@ -155,11 +206,28 @@ class Kind:
         if "location" in result:
             result["location"] = normal_location(result["location"])
         result |= {"id": resource_id, "name": existing.name if existing else call.id.name, "type": call.rules.type}
+        for path, form in call.rules.generated.items():
+            bodies.put(result, path, (bodies.get(existing.body, path) if existing else None) or self._new(form, call))
+        identities.fill(self.store, self.plane.tenant_id, result, existing)
         return Resource(resource_id, call.rules.type, result["name"], result, existing.private if existing else {})
 
-    def begin(self, call: Call, work: Work, lock: str, *, deletes: bool = False) -> Operation:
-        """Begin a long-running operation on a resource."""
+    def _new(self, form: str, call: Call) -> str:
+        if form in ("guid", "now"):
+            return str(uuid.uuid4()) if form == "guid" else now()
+        return form.format(
+            name=call.id.name.lower(),
+            parent=call.id.parent.name.lower() if call.id.parent else "",
+            location=normal_location(call.body.get("location", "")),
+            tenant=self.plane.tenant_id,
+            id=call.id.text,
+            random=secrets.token_hex(8),
+        )
+
+    def begin(
+        self, call: Call, work: Work, lock: str, *, deletes: bool = False, also: tuple[str, ...] = ()
+    ) -> Operation:
+        """Begin a long-running operation on a resource, and on others that are busy with it."""
         holder = self.store.get(lock)
         location = str(holder.body.get("location", "eastus")) if holder else "eastus"
         operation = Operation(call.id.text, call.id.namespace, location, deletes)
-        return self.operations.start(operation, work, lock)
+        return self.operations.start(operation, work, lock, *also)

@@ -29,7 +29,12 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Account:
-    """An AI account (Azure OpenAI, Language) as its data plane sees it."""
+    """An AI account (Azure OpenAI, Language) as its data plane sees it.
+
+    Attributes:
+        public_access: Whether this machine may come at all: by public access, or by a private endpoint.
+        in_rules: Whether the account's network rules let this machine in.
+    """
 
     resource_id: str
     name: str
@@ -40,6 +45,7 @@ class Account:
     local_auth: bool
     public_access: bool
     deployments: Mapping[str, Deployment]
+    in_rules: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class ServerView:
     Attributes:
         firewall: Pairs of first and last IPv4 address.
         administrators: Entra administrators: principal name -> object id.
+        inside: Whether this machine reaches the server from inside a network: the server lies in a subnet, or has an
+            approved private endpoint. Firewall rules do not count then.
+        other_names: Host names of its virtual endpoints.
     """
 
     resource_id: str
@@ -61,6 +70,8 @@ class ServerView:
     password: bool
     administrator_login: str | None
     administrators: Mapping[str, str]
+    inside: bool = False
+    other_names: tuple[str, ...] = ()
 
 
 class Lookup(Protocol):

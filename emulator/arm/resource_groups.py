@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emulator.arm import vaults
 from emulator.arm.catalogue import normal_location
 from emulator.arm.errors import ArmError, group_deleting
 from emulator.arm.kind import Answer, Call, Kind
@@ -57,6 +58,8 @@ class ResourceGroups(Kind):
                 await self.backend.delete(server.name)
             for account in self.store.of_type("Microsoft.CognitiveServices/accounts", group.key):
                 self.store.soft_delete(account)
+            for vault in self.store.of_type(vaults.VAULT, group.key):
+                vaults.soft_delete(self, vault)
             self.store.remove(group.key)
 
         self.store.update(group.key, {"provisioningState": "Deleting"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.arm import body as bodies
 from emulator.arm.body import Json
-from emulator.arm.errors import ArmError, not_found
+from emulator.arm.errors import ArmError
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.operations import now
 from emulator.arm.resource_id import is_within
@@ -24,7 +24,7 @@ class RoleAssignments(Kind):
         """Create an assignment; one that exists can be written again as it is, and not changed."""
         call.rules.check(call.body, None)
         existing = self.store.get(call.id.key)
-        self._check_scope(call.id.scope)
+        self.check_scope(call.id.scope)
         role_id = self._role_id(str(call.body["properties"]["roleDefinitionId"]))
         principal = str(call.body["properties"]["principalId"])
         kind = self._principal_type(principal, bodies.get(call.body, "properties.principalType"))
@@ -74,11 +74,6 @@ class RoleAssignments(Kind):
             found.append(self.present(item))
         return Answer(200, {"value": found})
 
-    def _check_scope(self, scope: str) -> None:
-        parts = scope.strip("/").split("/")
-        if len(parts) > 2 and self.store.get(scope) is None:
-            raise not_found("/".join(parts[5:-1]), parts[-1], parts[3] if len(parts) > 3 else "")
-
     def _role_id(self, definition: str) -> str:
         role_id = _last(definition).lower()
         if role_id not in self.plane.catalogue.roles:
@@ -110,9 +105,10 @@ class RoleAssignments(Kind):
     def _directory(self) -> dict[str, str]:
         known = {self.plane.deployer.object_id: self.plane.deployer.kind}
         for item in self.store.all():
-            principal = bodies.get(item.body, "identity.principalId")
-            if principal:
-                known[str(principal)] = "ServicePrincipal"
+            for path in ("identity.principalId", "properties.principalId"):
+                principal = bodies.get(item.body, path) if item.type != TYPE else None
+                if principal:
+                    known[str(principal)] = "ServicePrincipal"
         return known
 
     def _check_same(self, scope: str, principal: str, role_id: str) -> None:

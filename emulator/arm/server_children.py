@@ -5,6 +5,7 @@ Each write is a long-running operation, and a server does one at a time (Azure/a
 
 from __future__ import annotations
 
+from emulator.arm import server_network
 from emulator.arm.errors import ArmError, child_not_found, invalid_parameter, server_busy, server_not_accessible
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.operations import Work
@@ -106,8 +107,8 @@ class FirewallRules(ServerChild):
     """Microsoft.DBforPostgreSQL/flexibleServers/firewallRules."""
 
     def check(self, resource: Resource, server: Resource) -> None:
-        """Refuse what is no range of addresses."""
-        del server
+        """Refuse what is no range of addresses, and any rule on a server in a subnet."""
+        server_network.check_firewall(server)
         check_firewall_range(resource.to_json())
 
 

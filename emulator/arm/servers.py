@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from emulator.arm import body as bodies
-from emulator.arm import parameters
+from emulator.arm import parameters, server_encryption, server_network, server_origins
 from emulator.arm.body import Json
 from emulator.arm.errors import ArmError, server_busy
 from emulator.arm.kind import Answer, Call, Kind
@@ -18,6 +19,7 @@ from emulator.arm.store import Resource, Store
 
 TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 SUFFIX = "postgres.database.azure.com"
+_STANDBY = "properties.highAvailability.standbyAvailabilityZone"
 
 
 def not_running(server: Resource) -> ArmError:
@@ -37,6 +39,8 @@ class Servers(Kind):
         """Create a server; on one that exists, change it (createMode Default means Update then)."""
         existing = self.store.get(call.id.key)
         self.check_place(call)
+        if existing:
+            call = replace(call, body=server_origins.without_past(existing, call.body))
         call.rules.check(call.body, existing.body if existing else None)
         if existing:
             tags = call.body.get("tags") or {}
@@ -58,7 +62,9 @@ class Servers(Kind):
 
         async def work() -> None:
             await self.backend.delete(server.name.lower())
-            self.store.remove(server.key)
+            # Kept for the create mode ReviveDropped; its name is free at once, and its data is gone.
+            dropped = {**server.private, "dropped": dt.datetime.now(dt.UTC).isoformat()}
+            self.store.soft_delete(replace(server, private=dropped))
 
         return Answer(202, None, self.begin(call, in_state(self, server, "Dropping", work), server.key, deletes=True))
 
@@ -73,19 +79,23 @@ class Servers(Kind):
         return Answer(202, None, self.begin(call, step(server), server.key))
 
     def _create(self, call: Call) -> Answer:
-        resource = self.made(call, call.body, None)
-        check_server(self.plane.catalogue, call.body, dict(resource.body), None)
+        source = server_origins.source_of(self, call.body)
+        sent = server_network.closed_when_injected(server_origins.inherit(source, call.body) if source else call.body)
+        resource = self.made(call, sent, None)
+        self._check(sent, dict(resource.body), None, has_origin=source is not None)
         if any(other.name.lower() == resource.name.lower() for other in self.store.of_type(TYPE)):
             raise ArmError(409, "ServerNameAlreadyExists", f"Specified server name '{resource.name}' is already used.")
         body = resource.to_json()
-        fill(self.plane.catalogue.servers["storage"], body)
-        body["properties"]["fullyQualifiedDomainName"] = f"{resource.name.lower()}.{SUFFIX}"
+        fill(self.plane.catalogue.servers, body)
+        body["properties"]["fullyQualifiedDomainName"] = _fqdn(resource.name)
         body["properties"]["state"] = "Provisioning"
-        self._set_identity(body, None)
+        self._set_tenant(body)
+        if source and bodies.get(call.body, "properties.createMode") == "Replica":
+            server_origins.as_replica(source, body)
         private = {"identityHeader": secrets.token_hex(24)}
         resource = self.store.put(replace(resource, body=body, private=private))
         login = bodies.get(body, "properties.administratorLogin")
-        password = bodies.get(call.body, "properties.administratorLoginPassword")
+        password = bodies.get(sent, "properties.administratorLoginPassword")
         administrator = (str(login), str(password)) if login and password else None
 
         async def work() -> None:
@@ -101,15 +111,23 @@ class Servers(Kind):
             minor = self.backend.version(name).partition(".")[2]
             self.store.update(resource.key, {"state": "Ready", "minorVersion": minor})
 
-        return Answer(202, None, self.begin(call, work, resource.key))
+        # A server that is being copied does nothing else; that a restore keeps it busy is unverified.
+        also = (source.key,) if source and self.store.get(source.key) else ()
+        return Answer(202, None, self.begin(call, work, resource.key, also=also))
 
     def _change(self, call: Call, existing: Resource, tags: Json | None) -> Answer:
         self._check_idle(existing)
-        merged = bodies.merge(existing.body, bodies.drop(call.body, call.rules.read_only))
-        storage = bodies.get(call.body, "properties.storage") or {}
-        if "storageSizeGB" in storage:
-            fill(self.plane.catalogue.servers["storage"], merged, keep=storage)
-        check_server(self.plane.catalogue, call.body, merged, dict(existing.body))
+        sent = bodies.drop(call.body, call.rules.read_only)
+        merged = bodies.merge(existing.body, sent)
+        if "identity" in sent:
+            merged["identity"] = sent["identity"]
+        if bodies.get(sent, "properties.highAvailability.mode") and not bodies.get(sent, _STANDBY):
+            merged = bodies.drop(merged, [_STANDBY])
+        storage = bodies.get(sent, "properties.storage") or {}
+        if {"storageSizeGB", "tier"} & set(storage):
+            fill(self.plane.catalogue.servers, merged, keep=storage)
+        self._check(sent, merged, dict(existing.body))
+        promotes = server_origins.promotion(self, existing, sent)
         if existing.body["properties"]["state"] != "Ready":
             raise not_running(existing)
         if tags is not None:
@@ -117,7 +135,9 @@ class Servers(Kind):
         changed = self.made(call, merged, existing).to_json()
         for path in call.rules.read_only:
             bodies.put(changed, path, bodies.get(existing.body, path))
-        self._set_identity(changed, dict(existing.body))
+        self._set_tenant(changed)
+        changed["properties"] |= _roles(existing.body["properties"])
+        _set_standby(changed)
         password = bodies.get(call.body, "properties.administratorLoginPassword")
         resized = bodies.get(changed, "sku.name") != bodies.get(existing.body, "sku.name")
 
@@ -129,6 +149,8 @@ class Servers(Kind):
                 await self.backend.restart(name)
                 apply_pending(self.store, existing)
             self.store.put(replace(existing, body=changed))
+            if promotes:
+                server_origins.promote(self, replace(existing, body=changed), promotes)
 
         return Answer(202, None, self.begin(call, in_state(self, existing, "Updating", work), existing.key))
 
@@ -159,20 +181,14 @@ class Servers(Kind):
         if self.operations.holder(server.key):
             raise server_busy(server.name)
 
-    def _set_identity(self, body: Json, before: Json | None) -> None:
+    def _check(self, sent: Json, merged: Json, existing: Json | None, *, has_origin: bool = False) -> None:
+        check_server(self.plane.catalogue, sent, merged, existing, has_origin=has_origin)
+        server_network.check(self.store, merged, _fqdn(str(merged["name"])))
+        server_encryption.check(self, merged, existing)
+
+    def _set_tenant(self, body: Json) -> None:
         if bodies.get(body, "properties.authConfig.activeDirectoryAuth") == "Enabled":
             body["properties"]["authConfig"].setdefault("tenantId", self.plane.tenant_id)
-        wanted = bodies.get(body, "identity.type") or "None"
-        if "SystemAssigned" not in wanted:
-            if "identity" in body:
-                body["identity"] = {**body["identity"], "principalId": None, "tenantId": None}
-            return
-        principal = bodies.get(before, "identity.principalId") if before else None
-        body["identity"] = {
-            **body["identity"],
-            "principalId": principal or str(uuid.uuid4()),
-            "tenantId": self.plane.tenant_id,
-        }
 
     def _add_system_databases(self, server: Resource) -> None:
         for name in self.plane.catalogue.servers["system_databases"]:
@@ -187,18 +203,51 @@ class Servers(Kind):
             self.store.put(Resource(database_id, kind, name, body))
 
 
-def fill(sizes: dict[int, list[object]], body: Json, keep: Json | None = None) -> None:
-    """Fill in what the service derives from other properties: storage tier and IOPS, the first restore point."""
+def fill(known: Mapping[str, Any], body: Json, keep: Json | None = None) -> None:
+    """Fill in what the service derives from other properties: storage tier and IOPS, standby, first restore point.
+
+    Args:
+        known: What the catalogue says of servers.
+        body: The server.
+        keep: The storage properties that the client sent and that stay as they are; by default those of the body.
+    """
     storage = body["properties"]["storage"]
-    default = sizes.get(storage["storageSizeGB"])
     sent = storage if keep is None else keep
-    if default:
+    default = known["storage"].get(storage["storageSizeGB"])
+    provisioned = known["provisioned_storage"].get(storage.get("type"))
+    if provisioned:
+        for name in ("iops", "throughput"):
+            storage.setdefault(name, provisioned[name][0])
+    elif default:
         if not sent.get("tier"):
             storage["tier"] = default[0]
         if not sent.get("iops"):
-            storage["iops"] = default[1]
+            storage["iops"] = known["storage_tiers"].get(storage["tier"], default[1])
+    _set_standby(body)
     backup = body["properties"]["backup"]
     backup.setdefault("earliestRestoreDate", dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+
+
+def _set_standby(body: Json) -> None:
+    properties = body["properties"]
+    available = properties["highAvailability"]
+    mode, zone = available.get("mode"), properties.get("availabilityZone")
+    available["state"] = "NotEnabled" if mode == "Disabled" else "Healthy"
+    if mode == "Disabled":
+        available.pop("standbyAvailabilityZone", None)
+    else:
+        other = "2" if zone == "1" else "1"
+        available.setdefault("standbyAvailabilityZone", zone if mode == "SameZone" else other)
+
+
+def _roles(properties: Mapping[str, Any]) -> Json:
+    """Return what a change leaves as it is: only a promotion changes a server's role."""
+    kept = ("replica", "replicationRole", "sourceServerResourceId")
+    return {name: properties[name] for name in kept if name in properties}
+
+
+def _fqdn(name: str) -> str:
+    return f"{name.lower()}.{SUFFIX}"
 
 
 def in_state(kind: Kind, server: Resource, state: str, work: Work, *, after: str | None = None) -> Work:

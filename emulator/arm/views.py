@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from emulator.arm import accounts, deployments, role_assignments, servers
+from emulator.arm import accounts, deployments, private_endpoints, role_assignments, servers, virtual_endpoints
 from emulator.arm import body as bodies
 from emulator.arm.lookup import Account, Deployment, ServerView
 from emulator.arm.resource_id import is_within
@@ -55,19 +55,21 @@ class ArmLookup:
     def _build(self) -> _Snapshot:
         revision = self._store.revision
         found: dict[str, Account] = {}
+        private = private_endpoints.approved_targets(self._store)
         for resource in self._store.of_type(accounts.TYPE):
-            account = self._account(resource)
+            account = self._account(resource, private=resource.key in private)
             for host in _hosts(resource, account.endpoint):
                 found[host] = account
-        views = [self._server(resource) for resource in self._store.of_type(servers.TYPE)]
+        views = [self._server(item, private=item.key in private) for item in self._store.of_type(servers.TYPE)]
         roles = []
         for item in self._store.of_type(role_assignments.TYPE):
             properties = item.body["properties"]
             role = str(properties["roleDefinitionId"]).rpartition("/")[2]
             roles.append((str(properties["principalId"]).lower(), role.lower(), str(properties["scope"]).lower()))
-        return _Snapshot(revision, found, {view.fqdn: view for view in views}, tuple(roles))
+        hosts = {host: view for view in views for host in (*view.other_names, view.fqdn)}
+        return _Snapshot(revision, found, hosts, tuple(roles))
 
-    def _account(self, resource: Resource) -> Account:
+    def _account(self, resource: Resource, *, private: bool) -> Account:
         properties = resource.body["properties"]
         keys = resource.private["keys"]
         listed = {}
@@ -84,11 +86,12 @@ class ArmLookup:
             endpoint=properties["endpoint"],
             keys=(keys["key1"], keys["key2"]),
             local_auth=not properties.get("disableLocalAuth", False),
-            public_access=_reachable(resource),
+            public_access=private or properties.get("publicNetworkAccess") == "Enabled",
             deployments=listed,
+            in_rules=private or _in_rules(resource),
         )
 
-    def _server(self, resource: Resource) -> ServerView:
+    def _server(self, resource: Resource, *, private: bool) -> ServerView:
         properties = resource.body["properties"]
         rules = self._store.of_type(f"{servers.TYPE}/firewallRules", resource.key)
         admins = self._store.of_type(f"{servers.TYPE}/administrators", resource.key)
@@ -106,6 +109,8 @@ class ArmLookup:
             password=auth["passwordAuth"] == "Enabled",
             administrator_login=properties.get("administratorLogin"),
             administrators={admin.body["properties"]["principalName"]: admin.name for admin in admins},
+            inside=private or bool(properties["network"].get("delegatedSubnetResourceId")),
+            other_names=tuple(virtual_endpoints.hosts_of(self._store, resource)),
         )
 
 
@@ -116,12 +121,9 @@ def _hosts(resource: Resource, endpoint: str) -> list[str]:
     return sorted(hosts)
 
 
-def _reachable(resource: Resource) -> bool:
-    """Return whether this machine may call the account."""
-    properties = resource.body["properties"]
-    if properties.get("publicNetworkAccess") != "Enabled":
-        return False
-    acls = properties.get("networkAcls") or {}
+def _in_rules(resource: Resource) -> bool:
+    """Return whether the account's network rules let this machine in; no rule for a subnet does."""
+    acls = resource.body["properties"].get("networkAcls") or {}
     if acls.get("defaultAction", "Allow") == "Allow":
         return True
     here = ipaddress.ip_address("127.0.0.1")

@@ -33,13 +33,15 @@ def is_accessible(server: ServerView) -> bool:
 def check_network(server: ServerView, address: str, user: str, database: str) -> None:
     """Refuse a client whom public access or the firewall rules keep out.
 
+    A server in a subnet, or with a private endpoint, is reached from inside its network, as which this machine counts.
+
     The text is PostgreSQL's own, seen with `SSL on` in its place on older servers (azuredatastudio-postgresql #257);
     that a flexible server answers so, and not by silence, is unverified.
 
     Raises:
         Refusal: The client is kept out.
     """
-    if server.public_access and _is_in(address, server.firewall):
+    if server.inside or (server.public_access and _is_in(address, server.firewall)):
         return
     raise no_entry(address, user, database, "SSL encryption")
 

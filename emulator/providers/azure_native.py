@@ -16,6 +16,7 @@ import grpc
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
+from emulator.arm import body as bodies
 from emulator.providers import checks, difference, invokes, naming, translation, values
 from emulator.providers.arm_client import AlreadyExists, ArmClient, ArmError, ArmUnavailable, Interrupted, Patience
 from emulator.providers.failures import Incomplete, Refused, reported
@@ -73,7 +74,7 @@ class AzureNative(Plugin):
             values.read(request.old_inputs),
             values.read(request.news),
             values.read(request.olds),
-            resource_type.force_new | frozenset(resource_type.path_parameters),
+            frozenset(resource_type.force_new) | frozenset(resource_type.path_parameters),
         )
 
     @reported
@@ -122,8 +123,13 @@ class AzureNative(Plugin):
             raise
         outputs = translation.resource_outputs(resource_type, response)
         if request.HasField("inputs"):
-            before = translation.as_inputs(resource_type, old_outputs)
-            inputs = difference.drifted(old_inputs, before, translation.as_inputs(resource_type, outputs))
+            before, now = (
+                translation.without_sub_resources(
+                    resource_type, old_inputs, translation.as_inputs(resource_type, values_then)
+                )
+                for values_then in (old_outputs, outputs)
+            )
+            inputs = difference.drifted(old_inputs, before, now)
         else:
             try:
                 inputs = translation.imported_inputs(resource_type, request.id, outputs)
@@ -247,7 +253,12 @@ def _type_of(urn: str) -> ResourceType:
 @contextmanager
 def _refusals(resource_type: ResourceType, inputs: Mapping[str, Any]) -> Iterator[Any]:
     """Turn what goes wrong with a request into a refusal without the values of secret inputs."""
-    hidden = [value for name in resource_type.secrets if isinstance(value := inputs.get(name), str) and value]
+    hidden = [
+        value
+        for path in resource_type.secrets
+        for value in bodies.find(inputs, path)
+        if isinstance(value, str) and value
+    ]
 
     def explain(error: Exception) -> str:
         text = str(error)

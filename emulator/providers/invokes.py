@@ -14,6 +14,11 @@ from emulator.providers.resource_types import PACKAGE, RESOURCE_TYPES, ResourceT
 
 _ACTIONS: Mapping[str, tuple[str, str]] = {
     "azure-native:cognitiveservices:listAccountKeys": ("azure-native:cognitiveservices:Account", "listKeys"),
+    "azure-native:operationalinsights:getSharedKeys": ("azure-native:operationalinsights:Workspace", "sharedKeys"),
+    "azure-native:operationalinsights:getWorkspaceSharedKeys": (
+        "azure-native:operationalinsights:Workspace",
+        "sharedKeys",
+    ),
 }
 """Functions that are a POST on a resource: the resource's type and the action."""
 
@@ -82,6 +87,6 @@ class Invoker:
 
 def _described(resource_type: ResourceType, function: str, response: Mapping[str, Any]) -> dict[str, Any]:
     described = shapes.results(PACKAGE, resource_type.module, function.rsplit(":", maxsplit=1)[-1])
-    if "properties" in response and resource_type.container("properties") is not None:
+    if "properties" in response and resource_type.lifts_properties:
         return translation.outputs_of(resource_type, described, response)
     return {name: value for name, value in response.items() if name in described and value is not None}

@@ -1,9 +1,6 @@
 """What the providers know of each `azure-native` resource type beyond the SDK package's own types.
 
-Sources: pulumi-azure-native 3.29.0 (paths and api-versions are those in the SDK's documentation; `force_new` follows
-provider/pkg/gen/replacement.go and the `x-ms-mutability` of azure-rest-api-specs: create without update, at the top
-level or directly under `properties` only, since provider/pkg/gen/properties.go does not replace for what lies deeper);
-azure-rest-api-specs for the rules of names.
+The types are in resource_types.yaml, each with how it was established what replaces it.
 """
 
 from __future__ import annotations
@@ -11,11 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from emulator.providers import shapes
 from emulator.providers.shapes import Field
 
 PACKAGE = "pulumi_azure_native"
+
+_FILE = Path(__file__).with_name("resource_types.yaml")
+_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 
 ENVELOPE = frozenset(
     {
@@ -56,10 +60,15 @@ class ResourceType:
         name: The SDK class, for example `Server`.
         api_version: The version that version 3.29.0 of the SDK uses.
         path: The ARM path; its parameters are inputs of the resource, and a change of one replaces it.
-        force_new: Inputs whose change replaces the resource, besides those of the path.
+        force_new: Inputs whose change replaces the resource, besides those of the path; how that was established.
+        refused: Inputs, as dotted paths, whose change Azure refuses though the provider tries it; the source.
         required: Inputs that ARM requires though the SDK's constructor does not, because the provider may fill them.
         singleton: Whether Azure makes it with its parent, so that it can neither be created nor deleted.
-        secrets: Inputs that must never appear in an error.
+        sub_resources: Lists of inputs that are left alone where the program gives none, since their items are resources
+            of their own too; dotted paths.
+        inside: Properties under `properties` although their names are those of the envelope.
+        beside: Properties beside `properties` although their names are not.
+        secrets: Inputs that must never appear in an error; dotted paths, in which `[]` stands for each item of a list.
         names: Rules of path parameters.
         unescaped: Path parameters that are paths themselves.
     """
@@ -68,9 +77,13 @@ class ResourceType:
     name: str
     api_version: str
     path: str
-    force_new: frozenset[str] = frozenset()
+    force_new: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     singleton: bool = False
+    sub_resources: frozenset[str] = frozenset()
+    inside: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     names: Mapping[str, NameRule] = field(default_factory=dict)
     unescaped: frozenset[str] = frozenset()
@@ -102,83 +115,39 @@ class ResourceType:
 
     def container(self, name: str) -> str | None:
         """Return "properties" for a property that the SDK lifts out of there, and None for any other."""
-        return None if name in ENVELOPE or "properties" in self.outputs else "properties"
+        if name in self.inside:
+            return "properties"
+        beside = name in ENVELOPE or name in self.beside or name == "properties" or not self.lifts_properties
+        return None if beside else "properties"
+
+    @property
+    def lifts_properties(self) -> bool:
+        """Whether the SDK shows what lies under `properties` in ARM as the resource's own."""
+        return "properties" not in self.outputs
 
 
-_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
-_SERVER = f"{_GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{{serverName}}"
-_ACCOUNT = f"{_GROUP}/providers/Microsoft.CognitiveServices/accounts/{{accountName}}"
+def _load() -> Mapping[str, ResourceType]:
+    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    return {token: _type(token, entry) for token, entry in raw.items()}
 
-_LOCATION = frozenset({"location"})
 
-_GROUP_NAME = NameRule(1, 90)
-_SERVER_NAME = NameRule(3, 63, "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
-_SERVER_NAMES = {"resourceGroupName": _GROUP_NAME, "serverName": _SERVER_NAME}
-_ACCOUNT_NAMES = {"resourceGroupName": _GROUP_NAME, "accountName": NameRule(2, 64, "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")}
+def _type(token: str, entry: Mapping[str, Any]) -> ResourceType:
+    _, module, name = token.split(":")
+    path = entry["path"] if "path" in entry else f"{_GROUP}/providers/{entry['in_group']}"
+    names = {"resourceGroupName": (1, 90)} if "{resourceGroupName}" in path else {}
+    sets = ("required", "sub_resources", "inside", "beside", "secrets", "unescaped")
+    return ResourceType(
+        module,
+        name,
+        entry["api_version"],
+        path,
+        force_new=entry.get("force_new", {}),
+        refused=entry.get("refused", {}),
+        singleton=entry.get("singleton", False),
+        names={parameter: NameRule(*rule) for parameter, rule in {**names, **entry.get("names", {})}.items()},
+        **{key: frozenset(entry[key]) for key in sets if key in entry},
+    )
 
-_ALL = (
-    ResourceType(
-        "resources",
-        "ResourceGroup",
-        "2024-03-01",
-        _GROUP,
-        _LOCATION,
-        required=_LOCATION,
-        names={"resourceGroupName": _GROUP_NAME},
-    ),
-    ResourceType(
-        "dbforpostgresql",
-        "Server",
-        "2025-08-01",
-        _SERVER,
-        frozenset({"location", "administratorLogin", "availabilityZone", "sourceServerResourceId", "pointInTimeUTC"}),
-        required=_LOCATION,
-        secrets=frozenset({"administratorLoginPassword"}),
-        names=_SERVER_NAMES,
-    ),
-    # customresources/custom_postgres_config.go: a singleton whose delete writes the default value
-    ResourceType(
-        "dbforpostgresql",
-        "Configuration",
-        "2025-08-01",
-        f"{_SERVER}/configurations/{{configurationName}}",
-        singleton=True,
-        names=_SERVER_NAMES,
-    ),
-    ResourceType(
-        "dbforpostgresql", "Database", "2025-08-01", f"{_SERVER}/databases/{{databaseName}}", names=_SERVER_NAMES
-    ),
-    ResourceType(
-        "dbforpostgresql",
-        "FirewallRule",
-        "2025-08-01",
-        f"{_SERVER}/firewallRules/{{firewallRuleName}}",
-        names=_SERVER_NAMES,
-    ),
-    ResourceType(
-        "dbforpostgresql",
-        "AdministratorsMicrosoftEntra",
-        "2025-08-01",
-        f"{_SERVER}/administrators/{{objectId}}",
-        names=_SERVER_NAMES,
-    ),
-    ResourceType("cognitiveservices", "Account", "2025-06-01", _ACCOUNT, _LOCATION, names=_ACCOUNT_NAMES),
-    ResourceType(
-        "cognitiveservices",
-        "Deployment",
-        "2025-06-01",
-        f"{_ACCOUNT}/deployments/{{deploymentName}}",
-        names=_ACCOUNT_NAMES,
-    ),
-    ResourceType(
-        "authorization",
-        "RoleAssignment",
-        "2022-04-01",
-        "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
-        frozenset({"principalId", "scope"}),
-        unescaped=frozenset({"scope"}),
-    ),
-)
 
-RESOURCE_TYPES: Mapping[str, ResourceType] = {entry.token: entry for entry in _ALL}
+RESOURCE_TYPES: Mapping[str, ResourceType] = _load()
 """Every type by its token."""

@@ -16,6 +16,27 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+# network 2024-05-01 of azure-rest-api-specs: objects inside of others that have `properties` which the SDK lifts out of
+# there (`x-ms-client-flatten`); no other module that the providers know has such ones.
+_FLATTENED = frozenset(
+    {
+        "ApplicationSecurityGroup",
+        "Delegation",
+        "IPConfiguration",
+        "NetworkInterface",
+        "NetworkSecurityGroup",
+        "PrivateDnsZoneConfig",
+        "PrivateEndpoint",
+        "PrivateEndpointIPConfiguration",
+        "PrivateLinkServiceConnection",
+        "Route",
+        "RouteTable",
+        "SecurityRule",
+        "ServiceEndpointPolicy",
+        "Subnet",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -30,6 +51,13 @@ class Shape:
     kind: str
     item: Shape | None = None
     sdk_type: type | None = None
+
+    @property
+    def is_flattened(self) -> bool:
+        """Whether an object has `properties` in ARM that the SDK lifts out of there."""
+        if self.sdk_type is None or ".network." not in f"{self.sdk_type.__module__}.":
+            return False
+        return self.sdk_type.__name__.removesuffix("Args").removesuffix("Response") in _FLATTENED
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -47,7 +75,12 @@ class Field:
 
 def inputs(package: str, module: str, name: str) -> Mapping[str, Field]:
     """Return what a resource takes, for example of `pulumi_azure_native`, `dbforpostgresql`, `Server`."""
-    return _fields(_load(package, module, f"{name}Args"))
+    # Where an object inside of others has the name already, such as `network.SubnetArgs`, the SDK calls the resource's
+    # own inputs `SubnetInitArgs`.
+    try:
+        return _fields(_load(package, module, f"{name}InitArgs"))
+    except AttributeError:
+        return _fields(_load(package, module, f"{name}Args"))
 
 
 def outputs(package: str, module: str, name: str) -> Mapping[str, Field]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from emulator.providers.resource_types import ResourceType
+from emulator.arm import body as bodies
+from emulator.providers.resource_types import ENVELOPE, ResourceType
 from emulator.providers.shapes import Field, Shape
 from emulator.providers.values import UNKNOWN
 
@@ -92,6 +93,14 @@ def as_inputs(resource_type: ResourceType, outputs: Mapping[str, Any]) -> Json:
     return _project(resource_type.body_inputs, outputs)
 
 
+def without_sub_resources(resource_type: ResourceType, inputs: Mapping[str, Any], values: Json) -> Json:
+    """Return values without the lists of resources that the program does not declare here but on their own.
+
+    Source: SetUnsetSubresourcePropertiesToDefaults in provider/pkg/provider/crud/crud.go.
+    """
+    return bodies.drop(values, [path for path in resource_type.sub_resources if bodies.get(inputs, path) is None])
+
+
 def imported_inputs(resource_type: ResourceType, resource_id: str, outputs: Mapping[str, Any]) -> Json:
     """Return inputs that would make a resource which exists, without empty objects and lists."""
     body = {
@@ -134,8 +143,16 @@ def _to_arm(shape: Shape, value: Any, name: str = "") -> Any:
             return {key: _to_arm(shape.item or Shape("any"), item) for key, item in value.items()}
         case "object", dict():
             fields = shape.fields
-            return {key: _to_arm(fields[key].shape, item, key) for key, item in value.items() if key in fields}
+            sent = {key: _to_arm(fields[key].shape, item, key) for key, item in value.items() if key in fields}
+            return _sunk(sent) if shape.is_flattened else sent
     return value
+
+
+def _sunk(values: Json) -> Json:
+    """Return an object with what the SDK lifted out of `properties` back in there."""
+    inner = {key: value for key, value in values.items() if key not in ENVELOPE}
+    beside = {key: value for key, value in values.items() if key in ENVELOPE}
+    return beside | ({"properties": inner} if inner else {})
 
 
 def _from_arm(shape: Shape, value: Any) -> Any:
@@ -146,9 +163,10 @@ def _from_arm(shape: Shape, value: Any) -> Any:
             return {key: _from_arm(shape.item or Shape("any"), item) for key, item in value.items() if item is not None}
         case "object", dict():
             fields = shape.fields
+            lifted = {**(value.get("properties") or {}), **value} if shape.is_flattened else value
             return {
                 key: _from_arm(fields[key].shape, item)
-                for key, item in value.items()
+                for key, item in lifted.items()
                 if key in fields and item is not None
             }
     return value

@@ -10,6 +10,7 @@ from typing import Any, Self
 import requests
 
 from emulator import state
+from emulator.arm import catalogue
 from emulator.daemon import Daemon, Ports
 from emulator.environment import variables
 from emulator.parts import Parts, RunningProviders
@@ -173,21 +174,19 @@ class ArmDaemon:
         )
         return str(answer.json()["access_token"])
 
-    def call(
-        self, method: str, path: str, body: Any = None, version: str = POSTGRES, **query: str
-    ) -> requests.Response:
-        """Send one request and return the answer."""
+    def call(self, method: str, path: str, body: Any = None, version: str = "", **query: str) -> requests.Response:
+        """Send one request, by default with an api-version of the type that the path names; return the answer."""
         url = path if path.startswith("https://") else f"{self.endpoint}{path}"
-        params = {"api-version": version, **query} if "api-version" not in url else {}
+        params = {"api-version": version or version_of(path), **query} if "api-version" not in url else {}
         return self.session.request(method, url, params=params, json=body, timeout=_SECONDS)
 
-    def done(self, method: str, path: str, body: Any = None, version: str = POSTGRES) -> Any:
+    def done(self, method: str, path: str, body: Any = None, version: str = "") -> Any:
         """Send a request, wait for its operation, and return the resource; fail on any error."""
         status, document = self.outcome(method, path, body, version)
         assert status == "Succeeded", document
         return self.call("GET", path, version=version).json() if method in ("PUT", "PATCH") else None
 
-    def outcome(self, method: str, path: str, body: Any = None, version: str = POSTGRES) -> tuple[str, Any]:
+    def outcome(self, method: str, path: str, body: Any = None, version: str = "") -> tuple[str, Any]:
         """Send a request and return how its operation ends: the status, and the error or the last answer."""
         answer = self.call(method, path, body, version)
         if answer.status_code >= 400:
@@ -200,7 +199,7 @@ class ArmDaemon:
             threading.Event().wait(int(answer.headers["x-ms-retry-after-ms"]) / 1000)
         return "Succeeded", answer.json() if answer.content else None
 
-    def refused(self, method: str, path: str, body: Any = None, version: str = POSTGRES) -> tuple[int, str, str]:
+    def refused(self, method: str, path: str, body: Any = None, version: str = "") -> tuple[int, str, str]:
         """Send a request that must be refused at once; return status, code, message and details."""
         answer = self.call(method, path, body, version)
         assert answer.status_code >= 400, answer.text
@@ -215,6 +214,18 @@ class ArmDaemon:
     def server(self, name: str, **properties: Any) -> Any:
         """Make a server with Entra authentication alone."""
         return self.done("PUT", f"{SERVERS}/{name}", server_body(**properties))
+
+
+def version_of(path: str) -> str:
+    """Return an api-version of the type that a path names."""
+    if "/providers/" not in path:
+        return RESOURCES
+    namespace, *segments = path.rpartition("/providers/")[2].split("/")
+    for types in (segments[::2], segments[:-1][::2]):
+        rules = catalogue.load().rules("/".join([namespace, *types]))
+        if rules:
+            return POSTGRES if POSTGRES in rules.api_versions else rules.api_versions[-1]
+    return POSTGRES
 
 
 def server_body(**properties: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import base64
 import random
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -189,6 +190,19 @@ def test_keys_are_refused_where_they_are_turned_off(services: Services) -> None:
 def test_an_account_without_public_access_is_closed(services: Services) -> None:
     error = refused(client(services, PRIVATE_HOST).embeddings.create, openai.PermissionDeniedError)
     assert "Public access is disabled" in str(error)
+
+
+def test_network_rules_close_an_account_for_who_is_not_in_them(services: Services) -> None:
+    known = services.lookup.accounts[OPENAI_HOST]
+    services.lookup.accounts[OPENAI_HOST] = replace(known, in_rules=False)
+    try:
+        error = refused(client(services).embeddings.create, openai.PermissionDeniedError)
+    finally:
+        services.lookup.accounts[OPENAI_HOST] = known
+    assert (error.code, error.body) == (
+        "403",
+        {"code": "403", "message": "Access denied due to Virtual Network/Firewall rules."},
+    )
 
 
 def test_an_unknown_deployment_is_not_found(services: Services) -> None:

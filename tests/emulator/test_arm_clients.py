@@ -78,6 +78,10 @@ def test_a_server_with_the_client(emulator: Emulator, options: dict[str, Any], g
         client.servers.begin_restart(group, "client-server").result()
         assert not client.configurations.get(group, "client-server", "max_connections").is_config_pending_restart
         assert len(list(client.configurations.list_by_server(group, "client-server"))) > 40
+        pair = {"properties": {"endpointType": "ReadWrite", "members": ["client-server"]}}
+        client.virtual_endpoints.begin_create(group, "client-server", "client-orders", pair).result()
+        for name in client.virtual_endpoints.get(group, "client-server", "client-orders").virtual_endpoints:
+            _connect(emulator, "contracts", name).close()
         with _connect(emulator, "contracts") as connection:
             connection.execute("CREATE EXTENSION vector")
             assert connection.execute("SHOW max_connections").fetchone() == ("120",)
@@ -94,9 +98,11 @@ def test_a_server_with_the_client(emulator: Emulator, options: dict[str, Any], g
             client.servers.get(group, "client-server")
 
 
-def _connect(emulator: Emulator, database: str) -> "psycopg.Connection[Any]":
+def _connect(
+    emulator: Emulator, database: str, host: str = "client-server.postgres.database.azure.com"
+) -> "psycopg.Connection[Any]":
     return psycopg.connect(
-        host="client-server.postgres.database.azure.com",
+        host=host,
         hostaddr="127.0.0.1",
         port=emulator.gateway_port,
         dbname=database,

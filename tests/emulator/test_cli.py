@@ -174,3 +174,12 @@ def test_no_secret_is_in_a_log(home: Path) -> None:
     shown += "".join(path.read_text(errors="replace") for path in (home / "logs").iterdir())
     assert not [secret for secret in secrets if secret in shown]
     assert "Never-show-4-this" not in private
+
+
+def test_conflicts_are_set_and_ended(home: Path) -> None:
+    run_emulator(home, "start")
+    assert "Strict: operations on a server" in run_emulator(home, "fault", "strict").stdout
+    drawn = run_emulator(home, "fault", "conflicts", "--rate", "0.25", "--seed", "7", "--requests", "20").stdout
+    assert "25% of the changes of a server's or an account's parts meet a conflict, 20 at most." in drawn
+    assert "Conflicts met, strict mode: none. Drawn: 0, up to 20 more." in run_emulator(home, "status").stdout
+    assert run_emulator(home, "fault", "none").stdout == "Nothing goes wrong.\n"

@@ -120,6 +120,11 @@ def test_without_public_access_nobody_comes_in(site: Site) -> None:
     assert "no pg_hba.conf entry" in site.refusal()
 
 
+def test_inside_its_network_neither_public_access_nor_a_rule_is_needed(site: Site) -> None:
+    change(site, public_access=False, firewall=(), inside=True)
+    site.connect().close()
+
+
 @pytest.mark.parametrize("state", ["Stopped", "Stopping", "Starting", "Restarting", "Dropping", "Disabled"])
 def test_a_server_that_is_not_ready_drops_connections(site: Site, state: str) -> None:
     change(site, state=state)

@@ -1,0 +1,81 @@
+"""Container Apps: environments in their subnets, and jobs. No container runs here."""
+
+from __future__ import annotations
+
+from emulator.arm import body as bodies
+from emulator.arm import networks
+from emulator.arm.errors import ArmError
+from emulator.arm.kind import Kind
+from emulator.arm.store import Resource
+
+_DELEGATION = "microsoft.app/environments"
+_TRIGGERS = {
+    "Event": "eventTriggerConfig",
+    "Manual": "manualTriggerConfig",
+    "Schedule": "scheduleTriggerConfig",
+}
+
+
+class Environments(Kind):
+    """Microsoft.App/managedEnvironments."""
+
+    def check_rules(self, resource: Resource, existing: Resource | None) -> None:
+        """Refuse a subnet without the delegation that workload profiles need.
+
+        Source: azure-docs, "Configuring virtual networks Azure Container Apps environments"; the text is unverified.
+        """
+        del existing
+        subnet = self.store.get(str(bodies.get(resource.body, "properties.vnetConfiguration.infrastructureSubnetId")))
+        profiles = bodies.get(resource.body, "properties.workloadProfiles")
+        if subnet and profiles and _DELEGATION not in networks.delegations(subnet):
+            why = f"The subnet '{subnet.id}' must be delegated to the service 'Microsoft.App/environments'."
+            raise ArmError(400, "ManagedEnvironmentSubnetDelegationError", why)
+
+
+class Jobs(Kind):
+    """Microsoft.App/jobs."""
+
+    def check_rules(self, resource: Resource, existing: Resource | None) -> None:
+        """Refuse a job whose parts name what it does not have; codes and texts are unverified."""
+        del existing
+        configuration = resource.body["properties"]["configuration"]
+        trigger = configuration["triggerType"]
+        others = [name for kind, name in _TRIGGERS.items() if kind != trigger and configuration.get(name)]
+        if trigger == "Schedule" and not bodies.get(configuration, "scheduleTriggerConfig.cronExpression"):
+            raise ArmError(
+                400, "InvalidJobConfiguration", "A job with a schedule needs scheduleTriggerConfig.cronExpression."
+            )
+        if others:
+            raise ArmError(
+                400, "InvalidJobConfiguration", f"A job with the trigger {trigger} takes no {', '.join(others)}."
+            )
+        self._check_secrets(resource)
+        self._check_identities(resource)
+
+    def _check_secrets(self, resource: Resource) -> None:
+        properties = resource.body["properties"]
+        known = {str(name) for name in bodies.find(properties, "configuration.secrets[].name")}
+        named = [
+            *bodies.find(properties, "template.containers[].env[].secretRef"),
+            *bodies.find(properties, "configuration.registries[].passwordSecretRef"),
+            *bodies.find(properties, "configuration.eventTriggerConfig.scale.rules[].auth[].secretRef"),
+        ]
+        for name in named:
+            if name and str(name) not in known:
+                raise ArmError(400, "ContainerAppSecretRefNotFound", f"SecretRef '{name}' not found.")
+
+    def _check_identities(self, resource: Resource) -> None:
+        identity = resource.body.get("identity") or {}
+        known = {str(name).lower() for name in identity.get("userAssignedIdentities") or {}}
+        if "SystemAssigned" in (identity.get("type") or ""):
+            known.add("system")
+        properties = resource.body["properties"]
+        named = [
+            *bodies.find(properties, "configuration.registries[].identity"),
+            *bodies.find(properties, "configuration.secrets[].identity"),
+            *bodies.find(properties, "configuration.eventTriggerConfig.scale.rules[].identity"),
+        ]
+        for name in named:
+            if name and str(name).lower() not in known:
+                why = f"The identity '{name}' is not assigned to the job '{resource.name}'."
+                raise ArmError(400, "InvalidIdentity", why)
