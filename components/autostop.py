@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, logic
 
+from components.ai_accounts import role_definition_id
 from components.cloud import Cloud
 from components.computed import computed, group_and_name
 from components.cost_settings import AutostopSettings
@@ -76,7 +77,6 @@ class Autostop(pulumi.ComponentResource):
             role_definition_id=group.apply(role_id),
             role_name=group.apply(lambda known: f"Starts and stops PostgreSQL in {known.rpartition('/')[2]}"),
             description="Starts and stops flexible servers, and sees in which state they are.",
-            role_type="CustomRole",
             assignable_scopes=[group],
             permissions=[
                 authorization.PermissionArgs(
@@ -108,11 +108,14 @@ class Autostop(pulumi.ComponentResource):
             principal_id=principal,
             # Without the type, Azure looks the principal up and fails while the directory lags (PrincipalNotFound).
             principal_type="ServicePrincipal",
-            role_definition_id=self._role.id,
+            # As the service writes it, in the subscription: otherwise it reads as a change of the role.
+            role_definition_id=pulumi.Output.from_input(self._args.resource_group_id).apply(
+                lambda group_id: role_definition_id(group_id, role_id(group_id))
+            ),
             role_assignment_name=pulumi.Output.all(scope, principal).apply(
                 lambda known: role_assignment_name(known[0], known[1], "start-and-stop")
             ),
-            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["roleDefinitionId"]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._role], replace_on_changes=["roleDefinitionId"]),
         )
 
 

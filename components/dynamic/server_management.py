@@ -17,7 +17,7 @@ POLL_SECONDS = 2.0
 TIMEOUT_SECONDS = 900
 # azurerm #28298 and #29219, bicep-registry-modules #4451: what a server says while it works on something else.
 _BUSY = frozenset({"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "AnotherOperationInProgress", "Conflict"})
-_GONE = frozenset({"ResourceNotFound", "ResourceGroupNotFound"})
+_GONE = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound"})
 
 
 class OnServer(Protocol):
