@@ -64,7 +64,8 @@ def test_it_ends_when_the_emulator_is_killed() -> None:
         import os, time
         from emulator.ai.computing import OwnProcess
         if __name__ == "__main__":
-            print(OwnProcess().submit(os.getpid).result(), flush=True)
+            own = OwnProcess()
+            print(own.submit(os.getpid).result(), flush=True)
             time.sleep(600)
     """)
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
