@@ -41,8 +41,8 @@ _REGULAR_CLOSE = (EOFError, ConnectionError, ssl.SSLError, asyncio.TimeoutError)
 class Gateway:
     """Accept clients, admit or refuse them as the service does, and connect them to their server.
 
-    Users whose role belongs to an Entra principal send a token as their password; the gateway checks it and connects over
-    the server's trusted socket. All others go on to the server's TCP port, which asks for their password itself.
+    Users whose role belongs to an Entra principal send a token as their password; the gateway checks it and connects
+    over the server's trusted socket. All others go on to the server's TCP port, which asks for their password itself.
     """
 
     def __init__(self, lookup: Lookup, identity: Identity, backend: Backend, ssl_context: ssl.SSLContext) -> None:
