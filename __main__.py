@@ -11,6 +11,7 @@ from components.cloud import cloud
 from components.computed import name_of
 from components.flexible_server import FlexibleServer, FlexibleServerArgs
 from components.naming import SUFFIX_LENGTH, Names, tags_of
+from components.operations import Operations, OperationsArgs
 from components.server_parameters import plan_parameters
 from components.settings import StackSettings
 from components.vector_database import VectorDatabase, VectorDatabaseArgs
@@ -27,22 +28,22 @@ names = Names(prefix=settings.name_prefix, stack=pulumi.get_stack(), suffix=suff
 group = resources.ResourceGroup(
     "group", resource_group_name=names.resource_group, location=settings.location, tags=tags
 )
+tenant_id = settings.authentication.tenant_id or client.tenant_id
+azure: dict[str, Any] = {"cloud": cloud(), "subscription_id": client.subscription_id, "tenant_id": tenant_id}
 placement: dict[str, Any] = {"resource_group_name": name_of(group), "location": settings.location, "tags": tags}
 
 server = FlexibleServer(
     "server",
     FlexibleServerArgs(
         **placement,
+        **azure,
         server_name=names.server,
         server=settings.server,
         authentication=settings.authentication,
         firewall=settings.firewall,
         database=settings.database,
         parameters=plan_parameters(settings),
-        cloud=cloud(),
-        tenant_id=settings.authentication.tenant_id or client.tenant_id,
         deployer_object_id=client.object_id,
-        subscription_id=client.subscription_id,
         database_user=settings.database_user,
         protect=settings.protect,
     ),
@@ -67,7 +68,12 @@ database = VectorDatabase(
         ai=ai,
     ),
 )
+operations = Operations(
+    "operations",
+    OperationsArgs(**placement, **azure, group_id=group.id, names=names, settings=settings, server=server, ai=ai),
+)
 
-exports = {"resourceGroup": name_of(group), **server.exports, **(ai.exports if ai else {}), **database.exports}
-for key, value in exports.items():
-    pulumi.export(key, value)
+pulumi.export("resourceGroup", name_of(group))
+for part in (server, *([ai] if ai else []), database, operations):
+    for key, value in part.exports.items():
+        pulumi.export(key, value)

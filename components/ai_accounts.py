@@ -147,7 +147,9 @@ class AiAccounts(pulumi.ComponentResource):
         if self._keys:
             # The provider does not mark keys as secrets (pulumi-azure-native #1693).
             # In a preview of a stack that turns to keys, the account still refuses to list them: then they are unknown.
-            return endpoint, pulumi.Output.secret(account.id.apply(partial(in_preview, _first_key)))
+            return endpoint, pulumi.Output.secret(
+                account.id.apply(partial(in_preview, partial(_key, self._args.settings.key_in_use)))
+            )
         principal = pulumi.Output.from_input(self._args.server_principal_id)
         assignment = authorization.RoleAssignment(
             f"{self._name}-{what}-role",
@@ -176,9 +178,11 @@ def _endpoint(account_id: str) -> str:
     return str(found.properties.endpoint)
 
 
-def _first_key(account_id: str) -> str:
+def _key(number: int, account_id: str) -> str:
+    """Return the first or the second of an account's keys, both of which are always good."""
     group, account = group_and_name(account_id)
-    return str(cs.list_account_keys(account_name=account, resource_group_name=group).key1)
+    keys = cs.list_account_keys(account_name=account, resource_group_name=group)
+    return str(keys.key1 if number == 1 else keys.key2)
 
 
 def role_definition_id(scope: str, role: str) -> str:

@@ -37,6 +37,12 @@ class AiSettings(Section):
         default="managed-identity",
         description="managed-identity (the server's own) or keys (secrets).",
     )
+    key_in_use: int = Field(
+        default=1,
+        ge=1,
+        le=2,
+        description="Which of an account's two keys the database uses; docs/keys.md rotates them.",
+    )
     openai: OpenAiSettings = Field(
         default_factory=OpenAiSettings,
         description="The Azure OpenAI account: {kind, sku}.",

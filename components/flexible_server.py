@@ -79,6 +79,7 @@ class FlexibleServer(pulumi.ComponentResource):
         principal_id: object id of the server's identity.
         connection: what a dynamic resource needs to connect, without the password.
         password: password of `connection`'s user (a secret), or None where it signs in with Entra.
+        administrator_password: password of the password administrator (a secret), or None where there is none.
         exports: what the stack says about the server.
     """
 
@@ -87,6 +88,7 @@ class FlexibleServer(pulumi.ComponentResource):
     fqdn: pulumi.Output[str]
     principal_id: pulumi.Output[str]
     password: pulumi.Output[str] | None
+    administrator_password: pulumi.Output[str] | None
     connection: dict[str, pulumi.Input[str]]
     exports: dict[str, pulumi.Output[Any] | str]
 
@@ -94,6 +96,7 @@ class FlexibleServer(pulumi.ComponentResource):
         super().__init__("pgai:server:FlexibleServer", name, {}, opts)
         self._name, self._args = name, args
         generated = self._password() if args.authentication.password else None
+        self.administrator_password = generated
         self.password = None if args.authentication.entra else generated
         self.server = self._server(generated)
         self._server_name = name_of(self.server)

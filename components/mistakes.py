@@ -125,7 +125,10 @@ def _mend(values: dict[str, Any], path: Path, *, missing: bool) -> None:
     elif isinstance(holder, dict):
         holder.pop(str(last), None)
     elif isinstance(holder, list) and isinstance(last, int) and last < len(holder):
-        holder[last] = None if isinstance(holder[last], dict) else {}
+        if holder[last] is None:
+            holder.pop(last)  # neither a section nor left out: one value among others
+        else:
+            holder[last] = None if isinstance(holder[last], dict) else {}
 
 
 def _holds(holder: Any, step: str | int) -> bool:

@@ -57,6 +57,16 @@ class Names:
         return self._unique("lang")
 
     @property
+    def workspace(self) -> str:
+        """Return the Log Analytics workspace's name (4 to 63 characters, unique in its resource group)."""
+        return f"log-{self._base}"
+
+    @property
+    def key_vault(self) -> pulumi.Output[str]:
+        """Return the key vault's name (3 to 24 characters, unique in the world): too short for the stack's name."""
+        return pulumi.Output.concat(f"kv-{self.prefix}-", self.suffix)
+
+    @property
     def _base(self) -> str:
         return f"{self.prefix}-{short_stack(self.stack)}"
 

@@ -14,11 +14,14 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from components import job_rules, server_rules
+from components import job_rules, operations_rules, server_rules
 from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
+from components.cost_settings import CostSettings
 from components.job_settings import JobSettings
+from components.key_vault_settings import KeyVaultSettings
 from components.mistakes import Findings, Mistake, SettingsError, parse
+from components.monitoring_settings import MonitoringSettings
 from components.section import ConfigName, Listed, Mapped, Section, decode_json, matching
 from components.server_settings import (
     AuthenticationSettings,
@@ -98,6 +101,17 @@ class StackSettings(Section):
         default_factory=WorkerSettings,
         description="Workers that embed when `pulumi up` does not run: schedule {parallel}, by pg_cron.",
     )
+    monitoring: MonitoringSettings = Field(
+        default_factory=MonitoringSettings,
+        description="Logs, metrics, alerts, workbook: enabled, workspaceId, emails, threatProtection, ...",
+    )
+    cost: CostSettings = Field(
+        default_factory=CostSettings, description="What bounds the cost: budget {monthly, emails}, autostop {stopAt}."
+    )
+    key_vault: KeyVaultSettings = Field(
+        default_factory=KeyVaultSettings,
+        description="A vault for password and keys, where there are any: enabled, readers, publicAccess.",
+    )
     sample: bool = Field(default=False, description="Whether to create the sample contracts domain and its data.")
     protect: bool = Field(
         default=False, description="Whether the engine refuses to delete the server and the database."
@@ -139,6 +153,7 @@ class StackSettings(Section):
         settings = parse(cls, {key: _decode(key, value) for key, value in values.items()}, findings)
         server_rules.check(settings, findings)
         job_rules.check(settings, findings)
+        operations_rules.check(settings, findings)
         if findings.mistakes:
             raise SettingsError(project, stack, [_hide(mistake, secret) for mistake in findings.mistakes])
         return settings
@@ -182,7 +197,7 @@ class StackSettings(Section):
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the preview should know: what is left out, dropped or unverified."""
-        return (*server_rules.notes(self), *job_rules.notes(self))
+        return (*server_rules.notes(self), *job_rules.notes(self), *operations_rules.notes(self))
 
 
 def _decode(key: str, value: object) -> object:

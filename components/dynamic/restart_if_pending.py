@@ -13,17 +13,12 @@ from pulumi.dynamic import Resource
 from components.dynamic.access import camel
 from components.dynamic.props import Props
 from components.dynamic.provider import Provider
+from components.dynamic.server_management import POLL_SECONDS, TIMEOUT_SECONDS, is_gone, managing, operate
 from database.errors import DatabaseError
 from database.progress import Ticker, progress
 
 if TYPE_CHECKING:
     from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
-
-_POLL_SECONDS = 2.0
-_TIMEOUT_SECONDS = 900
-# azurerm #28298 and #29219, bicep-registry-modules #4451: what a server says while it works on something else.
-_BUSY = frozenset({"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "AnotherOperationInProgress", "Conflict"})
-_GONE = frozenset({"ResourceNotFound", "ResourceGroupNotFound"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +93,7 @@ class RestartIfPendingProvider(Provider[WantedRestart]):
 
     def make(self, wanted: WantedRestart) -> dict[str, Any]:
         """Restart if something waits."""
-        with _service(wanted) as client:
+        with managing(wanted) as client:
             _await_ready(client, wanted)
             pending = _pending(client, wanted)
             if not pending:
@@ -120,7 +115,7 @@ class RestartIfPendingProvider(Provider[WantedRestart]):
 
     def find(self, had: Mapping[str, Any], wanted: WantedRestart) -> dict[str, Any] | None:
         """Look at what waits now; gone when the server is."""
-        with _service(wanted) as client:
+        with managing(wanted) as client:
             if _state(client, wanted) is None:
                 return None
             return {"restarted": bool(had.get("restarted")), "pending": _pending(client, wanted)}
@@ -139,52 +134,20 @@ class RestartIfPending(Resource, module="postgresql", name="RestartIfPending"):
         super().__init__(RestartIfPendingProvider(), name, args.props(restarted=None, pending=None), opts)
 
 
-class _service:  # noqa: N801 - reads as the function that it is: `with _service(wanted) as client`
-    """A management client whose errors are explained."""
-
-    def __init__(self, wanted: WantedRestart) -> None:
-        self._wanted = wanted
-
-    def __enter__(self) -> PostgreSQLManagementClient:
-        # Imported here: half a second that a preview, which starts this process too, need not pay.
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415
-        from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient  # noqa: PLC0415
-
-        self._client = PostgreSQLManagementClient(
-            DefaultAzureCredential(),
-            self._wanted.subscription_id,
-            base_url=self._wanted.resource_manager,
-            credential_scopes=[self._wanted.resource_manager_scope],
-            polling_interval=_POLL_SECONDS,
-        )
-        return self._client
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from azure.core.exceptions import AzureError  # noqa: PLC0415
-
-        self._client.close()
-        if isinstance(error, AzureError):
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise DatabaseError(
-                f"{self._wanted.title}: Azure Resource Manager said: {said} Check that you are signed in (`az login`) "
-                f"and may read and restart servers in resource group {self._wanted.resource_group}."
-            ) from None
-
-
 def _state(client: PostgreSQLManagementClient, wanted: WantedRestart) -> str | None:
     from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415
 
     try:
         server = client.servers.get(wanted.resource_group, wanted.server_name)
     except ResourceNotFoundError as error:
-        if error.error is not None and error.error.code in _GONE:
+        if is_gone(error):
             return None
         raise  # a subscription that is not found is a wrong sign-in, not a server that is gone
     return str(getattr(server.state, "value", server.state) or "")
 
 
 def _await_ready(client: PostgreSQLManagementClient, wanted: WantedRestart) -> None:
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     ticker = Ticker()
     while True:
         state = _state(client, wanted)
@@ -196,7 +159,7 @@ def _await_ready(client: PostgreSQLManagementClient, wanted: WantedRestart) -> N
                 f"server start`) and run `pulumi up` again."
             )
         ticker.tick(f"waiting for {wanted.server_name} to be Ready (it is {state})")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _pending(client: PostgreSQLManagementClient, wanted: WantedRestart) -> list[str]:
@@ -211,23 +174,4 @@ def _pending(client: PostgreSQLManagementClient, wanted: WantedRestart) -> list[
 
 
 def _restart(client: PostgreSQLManagementClient, wanted: WantedRestart) -> None:
-    from azure.core.exceptions import HttpResponseError  # noqa: PLC0415
-
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    ticker = Ticker()
-    while True:
-        try:
-            poller = client.servers.begin_restart(wanted.resource_group, wanted.server_name)
-            break
-        except HttpResponseError as error:
-            busy = error.error is not None and error.error.code in _BUSY
-            if not busy or time.monotonic() >= deadline:
-                raise
-        ticker.tick(f"{wanted.server_name} is busy with another operation")
-        time.sleep(_POLL_SECONDS)
-    while not poller.done():
-        if time.monotonic() >= deadline:
-            raise DatabaseError(f"{wanted.title}: not done after {_TIMEOUT_SECONDS} s; `pulumi up` again looks anew.")
-        ticker.tick(f"{wanted.server_name} is restarting")
-        poller.wait(_POLL_SECONDS)
-    poller.result()
+    operate(wanted, lambda: client.servers.begin_restart(wanted.resource_group, wanted.server_name), "restarting")

@@ -28,7 +28,8 @@ from emulator.arm.deployments import Deployments
 from emulator.arm.errors import ArmError, unsupported_api_version
 from emulator.arm.kind import Answer, Call, Kind, Plane
 from emulator.arm.resource_groups import ResourceGroups
-from emulator.arm.role_assignments import RoleAssignments, role_definitions
+from emulator.arm.role_assignments import RoleAssignments
+from emulator.arm.role_definitions import RoleDefinitions
 from emulator.arm.server_children import Administrators, Databases, FirewallRules
 from emulator.arm.server_extras import Backups, Connections, Replicas, ThreatProtection
 from emulator.arm.servers import TYPE as SERVER
@@ -66,6 +67,7 @@ class ControlPlane:
             deployments.TYPE.lower(): Deployments(plane),
             content_filters.TYPE.lower(): content_filters.ContentFilters(plane),
             "microsoft.authorization/roleassignments": RoleAssignments(plane),
+            "microsoft.authorization/roledefinitions": RoleDefinitions(plane),
             networks.NETWORK.lower(): networks.Networks(subnets),
             networks.SUBNET.lower(): subnets,
             networks.SECURITY_GROUP.lower(): networks.SecurityGroups(plane),
@@ -102,12 +104,6 @@ class ControlPlane:
         target = routes.parse(path, method)
         rules = self.plane.catalogue.rules(target.id.type)
         if rules is None:
-            if target.id.type.lower() == "microsoft.authorization/roledefinitions" and method == "GET":
-                wanted = None if target.is_list else target.id.name
-                found = role_definitions(
-                    dict(self.plane.catalogue.roles), target.id.scope, wanted, query.get("$filter", "")
-                )
-                return Answer(200, found)
             raise ArmError(
                 404,
                 "InvalidResourceType",

@@ -1,4 +1,4 @@
-"""Role assignments, and the built-in roles that they name."""
+"""Role assignments."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from emulator.arm import body as bodies
-from emulator.arm.body import Json
+from emulator.arm import role_definitions
 from emulator.arm.errors import ArmError
 from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.operations import now
 from emulator.arm.resource_id import is_within
+from emulator.arm.role_definitions import definition_id, unknown_role
 from emulator.arm.store import Resource
 
 TYPE = "Microsoft.Authorization/roleAssignments"
@@ -41,7 +42,7 @@ class RoleAssignments(Kind):
         resource = self.made(call, call.body, None)
         body = resource.to_json()
         body["properties"] |= {
-            "roleDefinitionId": _definition_id(call.id.scope, role_id),
+            "roleDefinitionId": definition_id(call.id.scope, role_id),
             "principalType": kind,
             "scope": call.id.scope or "/",
             "createdOn": now(),
@@ -76,9 +77,9 @@ class RoleAssignments(Kind):
 
     def _role_id(self, definition: str) -> str:
         role_id = _last(definition).lower()
-        if role_id not in self.plane.catalogue.roles:
-            message = f"The specified role definition with ID '{role_id.replace('-', '')}' does not exist."
-            raise ArmError(404, "RoleDefinitionDoesNotExist", message)
+        own = {role.name.lower() for role in self.store.of_type(role_definitions.TYPE)}
+        if role_id not in {*self.plane.catalogue.roles, *own}:
+            raise unknown_role(role_id)
         return role_id
 
     def _principal_type(self, principal: str, given: object) -> str:
@@ -120,34 +121,5 @@ class RoleAssignments(Kind):
                 raise ArmError(409, "RoleAssignmentExists", message)
 
 
-def role_definitions(roles: dict[str, str], scope: str, wanted: str | None, query: str) -> Json:
-    """Return one built-in role, or those that a filter `roleName eq '...'` names, or all.
-
-    Raises:
-        ArmError: The role is not one that the emulator knows.
-    """
-    listed = []
-    for role_id, name in roles.items():
-        if wanted is not None and role_id != wanted.lower():
-            continue
-        if "roleName eq" in query and f"'{name}'" not in query:
-            continue
-        path = _definition_id(scope, role_id)
-        properties = {"roleName": name, "type": "BuiltInRole", "assignableScopes": ["/"], "permissions": []}
-        kind = "Microsoft.Authorization/roleDefinitions"
-        listed.append({"id": path, "name": role_id, "type": kind, "properties": properties})
-    if wanted is None:
-        return {"value": listed}
-    if not listed:
-        message = f"The specified role definition with ID '{wanted.replace('-', '')}' does not exist."
-        raise ArmError(404, "RoleDefinitionDoesNotExist", message)
-    return listed[0]
-
-
 def _last(text: str) -> str:
     return text.rstrip("/").rpartition("/")[2]
-
-
-def _definition_id(scope: str, role_id: str) -> str:
-    subscription = "/".join(scope.split("/")[:3])
-    return f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role_id}"

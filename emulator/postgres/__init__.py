@@ -13,7 +13,7 @@ What is not as on the service:
 - The allowlist is three event triggers and their functions, which the service does not have: pg_dump writes them.
 - A locale that the system lacks becomes C.UTF-8. fsync is off. Errors of statements are not in the server's log.
 - Servers are copies of one template, so they share their system identifier.
-- SCRAM with channel binding, physical replication and PgBouncer's port are not offered; Entra groups, and roles made
-  with pgaadauth_create_principal, cannot log in.
+- SCRAM with channel binding, physical replication and PgBouncer's port are not offered; Entra groups cannot log in. Of
+  the functions for Entra roles there are pgaadauth_create_principal_with_oid and pgaadauth_list_principals.
 - A server's own TCP port is open to every local user who knows a password, without TLS and firewall rules.
 """

@@ -53,13 +53,18 @@ def no_entry(address: str, user: str, database: str, encryption: str = "no encry
     )
 
 
-def wants_token(server: ServerView, user: str) -> bool:
-    """Return whether the user proves itself with an Entra token; else it does with a password.
+def wants_token(server: ServerView, user: str, object_id: str | None) -> bool:
+    """Return whether a user proves itself with an Entra token; else it does with a password.
+
+    Args:
+        server: The server.
+        user: The role.
+        object_id: The Entra principal that it belongs to, or None.
 
     Raises:
         Refusal: The server takes neither.
     """
-    if server.entra and user in server.administrators:
+    if server.entra and object_id is not None:
         return True
     if server.password:
         return False
@@ -68,17 +73,22 @@ def wants_token(server: ServerView, user: str) -> bool:
     raise Refusal(f'password authentication failed for user "{user}"', "28P01")  # unverified
 
 
-def check_token(server: ServerView, identity: Identity, user: str, token: str) -> Principal:
+def check_token(expected: str | None, identity: Identity, user: str, token: str) -> Principal:
     """Return whom a token stands for, when it may connect as this user.
 
+    Args:
+        expected: The object id of the principal that the user's role belongs to, or None.
+        identity: The issuer.
+        user: The role.
+        token: The token.
+
     Raises:
-        Refusal: The token is not valid, is somebody else's, or the user is no administrator.
+        Refusal: The token is not valid, is somebody else's, or the role belongs to no principal.
     """
     try:
         principal = identity.verify(token, AUDIENCE)
     except InvalidToken as problem:
         raise _invalid_token(str(problem)) from None
-    expected = server.administrators.get(user)
     if expected is None:
         raise Refusal(f'password authentication failed for user "{user}"', "28P01")  # unverified
     if principal.object_id.lower() == expected.lower():

@@ -79,6 +79,10 @@ class Backend(Protocol):
         """Drop the role of a Microsoft Entra administrator, or disarm it where it owns something."""
         ...
 
+    async def principal(self, name: str, role: str) -> str | None:
+        """Return the object id of the Entra principal, no administrator, that a role was made for; None without one."""
+        ...
+
     async def stop_all(self) -> None:
         """Stop every server."""
         ...

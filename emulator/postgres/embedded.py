@@ -106,6 +106,15 @@ class EmbeddedBackend:
         """Drop the role of a Microsoft Entra administrator, or disarm it where it owns something."""
         await self._sql(name, lambda connection: roles.remove_administrator(connection, principal_name))
 
+    async def principal(self, name: str, role: str) -> str | None:
+        """Return the object id of the Entra principal, no administrator, that a role was made for; None without one."""
+
+        def look() -> str | None:
+            with self._server(name).connect() as connection:
+                return roles.principal_of(connection, role)
+
+        return await asyncio.to_thread(look)
+
     async def stop_all(self) -> None:
         """Stop every server of the home, those of an emulator that was killed included.
 

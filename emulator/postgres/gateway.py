@@ -41,8 +41,8 @@ _REGULAR_CLOSE = (EOFError, ConnectionError, ssl.SSLError, asyncio.TimeoutError)
 class Gateway:
     """Accept clients, admit or refuse them as the service does, and connect them to their server.
 
-    Users named as Entra administrators send a token as their password; the gateway checks it and connects over the
-    server's trusted socket. All others go on to the server's TCP port, which asks for their password itself.
+    Users whose role belongs to an Entra principal send a token as their password; the gateway checks it and connects over
+    the server's trusted socket. All others go on to the server's TCP port, which asks for their password itself.
     """
 
     def __init__(self, lookup: Lookup, identity: Identity, backend: Backend, ssl_context: ssl.SSLContext) -> None:
@@ -208,15 +208,29 @@ class Gateway:
         """Check an Entra token; return whether the client is trusted now, or has to give the server a password."""
         if user == SUPERUSER:
             raise Refusal(f'password authentication failed for user "{user}"', "28P01")
-        if not admission.wants_token(server, user):
+        object_id = await self._principal(server, user)
+        if not admission.wants_token(server, user, object_id):
             return False
         connection.client.write(wire.CLEARTEXT_PASSWORD_REQUEST)
         kind, body = await connection.client.read_message(wire.MAXIMUM_PASSWORD_BYTES)
         if kind != wire.PASSWORD:
             raise wire.ProtocolViolation("expected a password")
         token = body.rstrip(b"\0").decode("utf-8", "replace")
-        admission.check_token(server, self._identity, user, token)
+        admission.check_token(object_id, self._identity, user, token)
         return True
+
+    async def _principal(self, server: ServerView, user: str) -> str | None:
+        """Return the Entra principal that a role belongs to: an administrator's, or one that an administrator made."""
+        known = server.administrators.get(user)
+        if known is not None or not server.entra:
+            return known
+        for attempt in range(2):
+            try:
+                return await self._backend.principal(server.name, user)
+            except BackendError:
+                if attempt == 0:
+                    await self._start_again(server.name)
+        raise Refusal("the server is not available", "57P03")
 
     async def _connect(self, name: str, trusted: bool) -> Peer:
         """Connect to a server's trusted socket or its TCP port; one whose process was killed is started first."""

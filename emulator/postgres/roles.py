@@ -50,6 +50,14 @@ def remove_administrator(connection: Connection, principal_name: str) -> None:
         connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
+def principal_of(connection: Connection, role: str) -> str | None:
+    """Return the object id of the Entra principal that a role was made for, or None (sql/principals.sql)."""
+    found = connection.execute(
+        "SELECT objectid FROM pgaadauth_list_principals(false) WHERE rolename = %s", [role]
+    ).fetchone()
+    return str(found[0]) if found else None
+
+
 def _make(connection: Connection, name: str) -> None:
     """Make a role an administrator.
 

@@ -115,7 +115,8 @@ def _fill(installation: Installation, account: Account, data: Path, log: Path) -
         postmaster.start(["-c", "listen_addresses=", "-c", f"unix_socket_directories={socket}"])
         try:
             with _connect(socket, "postgres") as connection:
-                connection.execute((_SQL / "roles.sql").read_bytes())
+                for file in ("roles.sql", "principals.sql"):
+                    connection.execute((_SQL / file).read_bytes())
                 for database in _DATABASES:
                     connection.execute(f"CREATE DATABASE {database}".encode())
                 connection.execute(b"REVOKE ALL ON DATABASE azure_maintenance FROM PUBLIC")

@@ -20,6 +20,7 @@ BEGIN
     PERFORM pg_catalog.set_config('default_transaction_isolation', 'read committed', false);
     COMMIT;
     worker := vectorize.enlist();
+    PERFORM vectorize.report_progress();  -- here too: where every job is stopped, no round begins
     SELECT coalesce(pg_catalog.array_agg(ROW(j.id, worker, deadline, true, NULL, 0, 0, '{}', '{}', 0, 0, 0, NULL, 0, NULL, true)::vectorize.session ORDER BY j.id), '{}')
     INTO sessions
     FROM vectorize.job AS j WHERE (work.job IS NULL AND j.state = 'active') OR (j.name = work.job AND j.state <> 'removed');

@@ -86,7 +86,8 @@ BEGIN
 END
 $$;
 
--- What every worker sees to now and then: the source, the job's own functions, the dead, the counters, its own leases.
+-- What every worker sees to now and then: the source, the job's own functions, the dead, the counters, the
+-- line in the log, its own leases.
 CREATE OR REPLACE FUNCTION vectorize.look_around(s vectorize.session) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -101,6 +102,7 @@ BEGIN
     PERFORM vectorize.ensure_steps(s.job);
     PERFORM vectorize.reap(s.job, s.worker);
     PERFORM vectorize.fold_counters();
+    PERFORM vectorize.report_progress();
     FOREACH held IN ARRAY s.hand_leases LOOP
         PERFORM vectorize.extend(held, cardinality(s.hand), vectorize.lease_seconds());
     END LOOP;

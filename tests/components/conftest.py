@@ -130,6 +130,7 @@ class Answers(mocks.Mocks):
                 "tenantId": TENANT,
             },
             "getServer": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
+            "getWorkflow": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
             "getAccount": {"properties": {"endpoint": f"https://{args.args.get('accountName')}.example.test/"}},
             "getConfiguration": {"value": self._recording.allowlist},
             "listAccountKeys": {"key1": "first-key-of-the-account", "key2": "second-key-of-the-account"},
@@ -143,6 +144,10 @@ class Answers(mocks.Mocks):
             "ServerParameters",
             "AiAccounts",
             "VectorDatabase",
+            "Operations",
+            "Monitoring",
+            "Autostop",
+            "KeyVault",
         ):
             return "", {key: value for key, value in args.inputs.items() if key != "__provider"}
         state = {key: value for key, value in args.inputs.items() if key != "__provider"}
@@ -152,6 +157,8 @@ class Answers(mocks.Mocks):
             physical = state["name"] = state["serverName"]
             if not self._recording.updating:
                 state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
+        if kind == "Workflow":
+            state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
         if kind == "Account":
             physical = state["accountName"]
             if not self._recording.updating:

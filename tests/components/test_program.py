@@ -18,6 +18,7 @@ TOKENS = {
     "pgai:server:ServerParameters": 1,
     "pgai:ai:AiAccounts": 1,
     "pgai:database:VectorDatabase": 1,
+    "pgai:operations:Operations": 1,
     "azure-native:resources:ResourceGroup": 1,
     "azure-native:dbforpostgresql:Server": 1,
     "azure-native:dbforpostgresql:FirewallRule": 2,

@@ -81,6 +81,9 @@ class RecordingBackend:
     async def remove_administrator(self, name: str, principal_name: str) -> None:
         await self._do("remove_administrator", name, principal_name)
 
+    async def principal(self, name: str, role: str) -> str | None:
+        return None
+
     async def stop_all(self) -> None:
         self.running.clear()
 

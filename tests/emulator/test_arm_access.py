@@ -127,6 +127,25 @@ def test_role_assignments_are_not_updated(arm: ArmDaemon) -> None:
     assert arm.refused("PUT", unknown, {"properties": properties}, AUTHORIZATION)[1] == "RoleDefinitionDoesNotExist"
 
 
+def test_a_role_of_one_s_own_is_made_given_and_kept_while_somebody_has_it(arm: ArmDaemon) -> None:
+    name = str(uuid.uuid4())
+    path = f"{GROUP}{ROLES}/roleDefinitions/{name}"
+    actions = ["Microsoft.DBforPostgreSQL/flexibleServers/stop/action"]
+    body = {"properties": {"roleName": "Stopper", "permissions": [{"actions": actions}], "assignableScopes": [GROUP]}}
+    made = arm.done("PUT", path, body, AUTHORIZATION)
+    assert made["properties"]["type"] == "CustomRole"
+    assert arm.call("GET", path, version=AUTHORIZATION).json() == made
+    found = arm.call("GET", f"{GROUP}{ROLES}/roleDefinitions", version=AUTHORIZATION).json()["value"]
+    assert {"Stopper", "Owner"} <= {role["properties"]["roleName"] for role in found}
+    other = f"{GROUP}{ROLES}/roleDefinitions/{uuid.uuid4()}"
+    assert arm.refused("PUT", other, body, AUTHORIZATION)[1] == "RoleDefinitionWithSameNameExists"
+    principal = arm.server("stopped-at-night")["identity"]["principalId"]
+    assignment, _ = assign(arm, GROUP, principal, name, principalType="ServicePrincipal")
+    assert arm.refused("DELETE", path, version=AUTHORIZATION)[1] == "RoleDefinitionHasAssignments"
+    assert arm.call("DELETE", assignment, version=AUTHORIZATION).status_code == 200
+    assert arm.call("DELETE", path, version=AUTHORIZATION).status_code == 200
+
+
 def test_api_versions(arm: ArmDaemon) -> None:
     path = f"{SERVERS}/any"
     answer = arm.session.get(f"{arm.endpoint}{path}", timeout=30)

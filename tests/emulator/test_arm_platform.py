@@ -117,7 +117,13 @@ def test_every_type_of_the_file_is_tried(everything: dict[str, Any]) -> None:
     tried = {body["type"].lower() for body in everything.values()} | {"microsoft.keyvault/vaults"}
     elsewhere = ("privateendpoints", "privatednszones/cname", "privatednszones/txt")
     types = {name for name in catalogue.load().types if not any(word in name for word in elsewhere)}
-    own = ("microsoft.dbforpostgresql/", "microsoft.cognitiveservices/", "microsoft.resources/", "roleassignments")
+    own = (
+        "microsoft.dbforpostgresql/",
+        "microsoft.cognitiveservices/",
+        "microsoft.resources/",
+        "roleassignments",
+        "roledefinitions",
+    )
     assert {name for name in types if not any(word in name for word in own)} == tried
 
 

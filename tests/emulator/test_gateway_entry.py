@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from emulator.identity import Identity, Principal
@@ -197,3 +198,27 @@ def test_psql_comes_in_by_the_environment_alone(site: Site, user: str) -> None:
         },
     )
     assert (result.stdout.strip(), result.stderr) == (user, "")
+
+
+def test_a_principal_that_an_administrator_made_comes_in_with_its_own_token_alone(site: Site) -> None:
+    worker = Principal("00000000-0000-4000-8000-00000000d00A", "pool", "ServicePrincipal")
+    create = "SELECT pgaadauth_create_principal_with_oid('pool', %s, 'service', false, false)"
+    with site.connect("deployer", site.token()) as administrator:
+        assert administrator.execute(create, [worker.object_id]).fetchone() == ("Created role for pool",)
+        listed = administrator.execute("SELECT rolename, objectid FROM pgaadauth_list_principals(false)").fetchall()
+        assert listed == [("pool", worker.object_id.lower())]
+        assert administrator.execute("SELECT * FROM pgaadauth_list_principals(true)").fetchall() == []
+    try:
+        with site.connect("pool", site.token(worker)) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == ("pool",)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(create.replace("'pool'", "'more'"), [worker.object_id])
+        assert "AAD_AUTH_TOKENTYPE_APP_USER" in site.refusal("pool", site.token(SERVICE))
+        assert "AAD_AUTH_TOKENTYPE_APP_USER" in site.refusal("deployer", site.token(worker))
+        change(site, entra=False)
+        assert "password authentication failed" in site.refusal("pool", site.token(worker))
+    finally:
+        change(site)
+        with site.connect("deployer", site.token()) as administrator:
+            administrator.execute("DROP ROLE pool")
+    assert "password authentication failed" in site.refusal("pool", site.token(worker))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import pulumi
 import pytest
 from pulumi import automation
 
+from tests.emulator import platform_program
+from tests.emulator.conftest import run_emulator
 from tests.emulator.provider_arm import TinyArm, serving
 from tests.emulator.provider_client import running
 from tools.engine.find import find
@@ -279,3 +282,23 @@ def test_the_whole_emulator(
     stack.up(expect_no_changes=True)
     stack.refresh(expect_no_changes=True)
     assert changes(stack.destroy().summary) == {"delete": 12}
+
+
+def test_a_platform_comes_up_in_strict_order_and_stays_as_it_is(
+    emulator: Emulator, new_stack: Callable[[Callable[[], None], str], automation.Stack]
+) -> None:
+    stack = new_stack(platform_program.run, emulator.env["PULUMI_DEBUG_PROVIDERS"])
+    assert run_emulator(emulator.home, "fault", "strict").returncode == 0
+    try:
+        first = stack.up()
+        created = changes(first.summary)
+        assert set(created) == {"create"}
+        assert "not-to-be-seen" not in first.stdout + first.stderr
+        stack.up(expect_no_changes=True)
+        stack.refresh(expect_no_changes=True)
+        stack.up(expect_no_changes=True)
+        status = json.loads(run_emulator(emulator.home, "status", "--json").stdout)
+        assert status["conflicts"]["met"] == {}
+        assert changes(stack.destroy().summary) == {"delete": created["create"]}
+    finally:
+        run_emulator(emulator.home, "fault", "none")

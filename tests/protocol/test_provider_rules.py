@@ -18,6 +18,7 @@ from components.dynamic.extension import ExtensionProvider
 from components.dynamic.restart_if_pending import RestartIfPendingProvider
 from components.dynamic.source_statistics import SourceStatisticsProvider
 from components.dynamic.sql_migration import SqlMigrationProvider
+from components.dynamic.threat_protection import ThreatProtectionProvider
 from components.dynamic.vector_schema import VectorSchemaProvider
 from components.dynamic.vectorization_job import VectorizationJobProvider
 from components.dynamic.worker_schedule import WorkerScheduleProvider
@@ -79,6 +80,18 @@ CASES: list[tuple[type[ResourceProvider], dict[str, Any], str, Any]] = [
         "serverName",
         "pg-2",
     ),
+    (
+        ThreatProtectionProvider,
+        {
+            "resourceManager": "https://management.azure.com",
+            "resourceManagerScope": "https://management.azure.com/.default",
+            "subscriptionId": "s",
+            "resourceGroup": "g",
+            "serverName": "pg-1",
+        },
+        "serverName",
+        "pg-2",
+    ),
     (WorkerScheduleProvider, {**ACCESS, "parallel": 4, "cronDatabase": "postgres"}, "cronDatabase", "contracts"),
 ]
 NAMES = [case[0].__name__ for case in CASES]
@@ -105,6 +118,7 @@ def test_the_paths_of_the_providers_are_frozen() -> None:
         "components.dynamic.restart_if_pending.RestartIfPendingProvider",
         "components.dynamic.source_statistics.SourceStatisticsProvider",
         "components.dynamic.sql_migration.SqlMigrationProvider",
+        "components.dynamic.threat_protection.ThreatProtectionProvider",
         "components.dynamic.vector_schema.VectorSchemaProvider",
         "components.dynamic.vectorization_job.VectorizationJobProvider",
         "components.dynamic.worker_schedule.WorkerScheduleProvider",

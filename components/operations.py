@@ -1,0 +1,181 @@
+"""Operations: what surrounds a running server: monitoring, threat protection, a budget, autostop, a key vault.
+
+Each part is there only where the settings ask for it; none of them is in the way of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from components.ai_accounts import AiAccounts
+from components.autostop import Autostop, AutostopArgs
+from components.budget import budget
+from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY
+from components.cloud import Cloud
+from components.dynamic.threat_protection import ThreatProtection, ThreatProtectionArgs
+from components.flexible_server import FlexibleServer
+from components.key_vault import KeyVault, KeyVaultArgs
+from components.monitoring import Monitoring, MonitoringArgs, watched_account, watched_server
+from components.naming import Names
+from components.settings import StackSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationsArgs:
+    """What operations are about.
+
+    Attributes:
+        resource_group_name: resource group of everything here.
+        group_id: its ARM id.
+        location: Azure region.
+        names: physical names.
+        settings: the stack's settings; monitoring, cost and key vault are read, and the sizes that alerts scale with.
+        server: the server.
+        ai: the AI accounts, or None.
+        cloud: cloud that all of it is in.
+        subscription_id: the subscription.
+        tenant_id: directory of those who read secrets.
+        tags: tags of what takes them.
+    """
+
+    resource_group_name: pulumi.Input[str]
+    group_id: pulumi.Input[str]
+    location: pulumi.Input[str]
+    names: Names
+    settings: StackSettings
+    server: FlexibleServer
+    ai: AiAccounts | None
+    cloud: Cloud
+    subscription_id: pulumi.Input[str]
+    tenant_id: pulumi.Input[str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Operations(pulumi.ComponentResource):
+    """What watches a stack, bounds its cost and hands out its secrets.
+
+    Attributes:
+        monitoring: the monitoring, or None.
+        key_vault: the vault, or None; a private network may give it an endpoint.
+        exports: what the stack says about them; no secret.
+    """
+
+    monitoring: Monitoring | None
+    key_vault: KeyVault | None
+    exports: dict[str, Any]
+
+    def __init__(self, name: str, args: OperationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pgai:operations:Operations", name, {}, opts)
+        self._name, self._args, self._settings = name, args, args.settings
+        self._placement: dict[str, Any] = {
+            "resource_group_name": args.resource_group_name,
+            "location": args.location,
+            "tags": args.tags,
+        }
+        self.exports = {}
+        self.monitoring = self._monitoring() if self._settings.monitoring.enabled else None
+        if self._settings.monitoring.threat_protection:
+            self._threat_protection()
+        self._cost()
+        self.key_vault = self._key_vault() if self._settings.key_vault.enabled else None
+        for part in (self.monitoring, self.key_vault):
+            self.exports |= part.exports if part is not None else {}
+        self.register_outputs(self.exports)
+
+    def _child(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self)
+
+    def _monitoring(self) -> Monitoring:
+        connections = self._settings.parameters.get("max_connections")
+        quota = sum(deployment.capacity for deployment in self._settings.deployments.values())
+        accounts = []
+        if self._args.ai is not None:
+            latency = self._settings.monitoring.latency_ms
+            ids = self._args.ai.exports
+            accounts.append(
+                watched_account(
+                    "openai",
+                    ids["openaiId"],
+                    requests_per_minute=quota * REQUESTS_PER_MINUTE_PER_CAPACITY,
+                    latency_ms=latency,
+                    deploys=True,
+                )
+            )
+            if ids["languageId"] is not None:
+                accounts.append(
+                    watched_account(
+                        "language", ids["languageId"], requests_per_minute=0, latency_ms=latency, deploys=False
+                    )
+                )
+        return Monitoring(
+            f"{self._name}-monitoring",
+            MonitoringArgs(
+                **self._placement,
+                settings=self._settings.monitoring,
+                workspace_name=self._args.names.workspace,
+                server=watched_server(
+                    self._args.server.server.id,
+                    self._settings.server.sku.name,
+                    self._settings.server.storage_gb,
+                    connections=int(str(connections)) if connections is not None else None,
+                ),
+                accounts=accounts,
+            ),
+            self._child(),
+        )
+
+    def _threat_protection(self) -> None:
+        ThreatProtection(
+            f"{self._name}-threat-protection",
+            ThreatProtectionArgs(
+                resource_manager=self._args.cloud.resource_manager,
+                resource_manager_scope=self._args.cloud.resource_manager_scope,
+                subscription_id=self._args.subscription_id,
+                resource_group=self._args.resource_group_name,
+                server_name=self._args.server.exports["serverName"],
+            ),
+            # An operation of the server, so the last of its chain.
+            pulumi.ResourceOptions(
+                parent=self, depends_on=[self._args.server.ready], deleted_with=self._args.server.server
+            ),
+        )
+
+    def _cost(self) -> None:
+        cost = self._settings.cost
+        if cost.budget is not None:
+            budget(f"{self._name}-budget", cost.budget, self._args.group_id, self._child())
+        if cost.autostop is not None:
+            Autostop(
+                f"{self._name}-autostop",
+                AutostopArgs(
+                    **self._placement,
+                    resource_group_id=self._args.group_id,
+                    settings=cost.autostop,
+                    server_id=self._args.server.server.id,
+                    cloud=self._args.cloud,
+                ),
+                self._child(),
+            )
+
+    def _key_vault(self) -> KeyVault:
+        ai = self._args.ai
+        candidates = {
+            "database-password": self._args.server.administrator_password,
+            "openai-key": ai.openai_key if ai else None,
+            "language-key": ai.language_key if ai else None,
+        }
+        return KeyVault(
+            f"{self._name}-secrets",
+            KeyVaultArgs(
+                **self._placement,
+                vault_name=self._args.names.key_vault,
+                tenant_id=self._args.tenant_id,
+                settings=self._settings.key_vault,
+                secrets={name: value for name, value in candidates.items() if value is not None},
+            ),
+            self._child(),
+        )
