@@ -113,6 +113,42 @@ def test_the_state_says_the_names_and_what_is_the_stack_s_own() -> None:
     assert found.held == {"OpenAI.GlobalStandard.text-embedding-3-small": 20}
 
 
+def test_what_surrounds_a_server_asks_for_its_own_rights_and_providers() -> None:
+    found = wanted(
+        monitoring={"enabled": True, "threatProtection": True},
+        cost={"budget": {"monthly": 100, "emails": ["team@example.com"]}, "autostop": {"stopAt": "19:00"}},
+    )
+    assert {
+        "Microsoft.Insights",
+        "Microsoft.OperationalInsights",
+        "Microsoft.Consumption",
+        "Microsoft.Logic",
+    } <= set(found.providers)
+    assert "Microsoft.Authorization/roleDefinitions/write" in found.actions
+    assert found.actions.count("Microsoft.Authorization/roleAssignments/write") == 1
+    assert not set(wanted().providers) - {"Microsoft.DBforPostgreSQL", "Microsoft.CognitiveServices"}
+
+
+def test_a_vault_has_a_name_that_a_deleted_one_holds() -> None:
+    keys = {"authentication": "keys"}
+    stack = wanted(state(), ai=keys, keyVault={"enabled": True})
+    assert stack.vault is not None
+    assert stack.vault.name == "kv-pgai-a1b2c3"
+    free = {"nameAvailable": True, "isSubdomainAvailable": True}
+    manager = Answers(
+        rg_pgai_dev=FREE,
+        checkNameAvailability=free,
+        checkDomainAvailability=free,
+        deletedAccounts=[],
+        deletedVaults=[{"name": "kv-pgai-a1b2c3", "properties": {"scheduledPurgeDate": "2026-12-01"}}],
+    )
+    *others, vault = names.check(stack, manager)  # type: ignore[arg-type]
+    assert statuses(others) == [OK] * 4
+    assert (vault.status, "until 2026-12-01" in vault.found) == (PROBLEM, True)
+    manager.answers["deletedVaults"] = []
+    assert names.check(stack, manager)[-1].found == "The vault's name kv-pgai-a1b2c3 is free."  # type: ignore[arg-type]
+
+
 def test_a_stack_without_azure_ai_wants_no_account() -> None:
     found = wanted(extensions=["vector"], deployments={})
     assert (found.accounts, found.deployments) == ((), ())

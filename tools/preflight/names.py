@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.preflight.finding import OK, PROBLEM, WARNING, Finding
 from tools.preflight.resource_manager import NotReadError
-from tools.preflight.wanted import ACCOUNTS, SERVERS
+from tools.preflight.wanted import ACCOUNTS, SERVERS, VAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ def check(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
         *_group(wanted, manager),
         *_server(wanted, manager),
         *_accounts(wanted, manager),
+        *_vault(wanted, manager),
     ]
 
 
@@ -116,6 +117,43 @@ def _account(
         "a delete, or once the account is purged.",
         read=f"POST {path}",
     )
+
+
+def _vault(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
+    vault = wanted.vault
+    if vault is None or vault.name is None:
+        return []
+    if vault.exists:
+        return [
+            Finding(check=CHECK, status=OK, found=f"{vault.name} is the stack's own vault.", read="the stack's state")
+        ]
+    deleted = f"{manager.scope}/providers/Microsoft.KeyVault/deletedVaults"
+    gone = [item for item in manager.list(deleted) if str(item.get("name")).lower() == vault.name.lower()]
+    if gone:
+        until = (gone[0].get("properties") or {}).get("scheduledPurgeDate")
+        return [
+            Finding(
+                check=CHECK,
+                status=PROBLEM,
+                found=f"The vault {vault.name} is soft-deleted, and holds its name until {until}.",
+                do=f"With purge protection it cannot be purged: take it back with `az keyvault recover --name {vault.name}` "
+                "and import it, or draw another suffix: `pulumi up --replace <URN of suffix>`.",
+                read=f"GET {deleted}",
+            )
+        ]
+    path = f"{manager.scope}/providers/Microsoft.KeyVault/checkNameAvailability"
+    answer = manager.ask(path, {"name": vault.name, "type": VAULTS})
+    if answer.get("nameAvailable"):
+        return [Finding(check=CHECK, status=OK, found=f"The vault's name {vault.name} is free.", read=f"POST {path}")]
+    return [
+        Finding(
+            check=CHECK,
+            status=PROBLEM,
+            found=f"The vault's name {vault.name} is taken: {answer.get('message') or answer.get('reason')}",
+            do="Choose another namePrefix, or draw another suffix: `pulumi up --replace <URN of suffix>`.",
+            read=f"POST {path}",
+        )
+    ]
 
 
 def leftovers(wanted: Wanted, deleted: Sequence[Mapping[str, Any]], read: str) -> list[Finding]:

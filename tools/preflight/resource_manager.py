@@ -28,6 +28,7 @@ VERSIONS = {
     "microsoft.authorization": "2022-04-01",
     "microsoft.cognitiveservices": "2025-06-01",
     "microsoft.dbforpostgresql": "2025-08-01",
+    "microsoft.keyvault": "2024-11-01",
     "microsoft.network": "2024-06-01",
 }
 

@@ -14,8 +14,11 @@ _SERVER = "azure-native:dbforpostgresql:Server"
 _ACCOUNT = "azure-native:cognitiveservices:Account"
 _DEPLOYMENT = "azure-native:cognitiveservices:Deployment"
 _GROUP = "azure-native:resources:ResourceGroup"
+_VAULT = "azure-native:keyvault:Vault"
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+VAULTS = "Microsoft.KeyVault/vaults"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,14 @@ class WantedAccount:
 
     kind: str
     sku: str
+    name: str | None
+    exists: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedVault:
+    """A key vault. The name is None before the first `up` draws the suffix."""
+
     name: str | None
     exists: bool = False
 
@@ -88,6 +99,7 @@ class Wanted:
     group_exists: bool
     server: WantedServer
     accounts: tuple[WantedAccount, ...]
+    vault: WantedVault | None = None
     deployments: tuple[WantedDeployment, ...]
     extensions: tuple[str, ...]
     providers: tuple[str, ...]
@@ -111,7 +123,8 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
     base = f"{settings.name_prefix}-{short_stack(stack)}"
     server = settings.server
     accounts = _accounts(settings, made, base)
-    types = tuple(_types(settings))
+    types = tuple(dict.fromkeys(_types(settings)))
+    vault = made.name("kv", settings.name_prefix)
     return Wanted(
         location=settings.location,
         base=base,
@@ -127,6 +140,7 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
             auto_grow=server.auto_grow,
         ),
         accounts=accounts,
+        vault=WantedVault(name=vault, exists=made.has(_VAULT, vault)) if settings.key_vault.enabled else None,
         deployments=tuple(
             WantedDeployment(
                 name=name,
@@ -204,7 +218,30 @@ def _types(settings: StackSettings) -> Iterator[str]:
         yield ACCOUNTS
         yield f"{ACCOUNTS}/deployments"
         if settings.ai.authentication == "managed-identity":
-            yield "Microsoft.Authorization/roleAssignments"
+            yield ASSIGNMENTS
+    yield from _operation_types(settings)
+
+
+def _operation_types(settings: StackSettings) -> Iterator[str]:
+    watched = settings.monitoring
+    if watched.enabled:
+        yield "Microsoft.Insights/diagnosticSettings"
+        if watched.workspace_id is None:
+            yield "Microsoft.OperationalInsights/workspaces"
+        if watched.alerts:
+            yield from ("Microsoft.Insights/metricAlerts", "Microsoft.Insights/scheduledQueryRules")
+        if watched.workbook:
+            yield "Microsoft.Insights/workbooks"
+    if watched.threat_protection:
+        yield f"{SERVERS}/advancedThreatProtectionSettings"
+    if settings.cost.budget is not None:
+        yield "Microsoft.Consumption/budgets"
+    if settings.cost.autostop is not None:
+        yield from ("Microsoft.Logic/workflows", "Microsoft.Authorization/roleDefinitions", ASSIGNMENTS)
+    if settings.key_vault.enabled:
+        yield from (VAULTS, f"{VAULTS}/secrets")
+        if settings.key_vault.readers:
+            yield ASSIGNMENTS
 
 
 def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
