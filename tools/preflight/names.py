@@ -136,8 +136,8 @@ def _vault(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
                 check=CHECK,
                 status=PROBLEM,
                 found=f"The vault {vault.name} is soft-deleted, and holds its name until {until}.",
-                do=f"With purge protection it cannot be purged: take it back with `az keyvault recover --name {vault.name}` "
-                "and import it, or draw another suffix: `pulumi up --replace <URN of suffix>`.",
+                do=f"With purge protection it cannot be purged: take it back with `az keyvault recover --name "
+                f"{vault.name}` and import it, or draw another suffix: `pulumi up --replace <URN of suffix>`.",
                 read=f"GET {deleted}",
             )
         ]
