@@ -3,8 +3,8 @@
 `python -m benchmarks.drill` brings up a stack on the emulator and fills a table with texts that are on this machine, or
 with the lines of `--texts`. A writer changes 100 rows a second, first alone and then while `pulumi up` declares the job
 and embeds every row. The end state is checked: every vector is that of its row's present text, and no more texts were
-sent than there are rows and changes. It takes as long as the quota makes it: 60,000 texts of 60 tokens at 350K tokens a
-minute are ten minutes.
+sent than there are rows and changes. Every second change is one of a text, so the quota must allow more than 50 texts a
+second, or the backfill never catches up with the writer.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=60_000, help="rows of the table")
     parser.add_argument("--texts", help="a file with a text a line, instead of texts that are on this machine")
-    parser.add_argument("--capacity", type=int, default=350, help="thousands of tokens a minute of the deployment")
+    parser.add_argument("--capacity", type=int, default=2000, help="thousands of tokens a minute of the deployment")
     parser.add_argument("--target", choices=("column", "table"), default="column")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     wanted = parser.parse_args()
