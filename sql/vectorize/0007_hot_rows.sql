@@ -1,4 +1,4 @@
--- What every statement of a user passes, and every batch of a worker.
+-- What every statement of a user passes, and every batch of a worker; and what tells a note from one that came too late to matter.
 SET LOCAL ROLE vectorize_owner;
 
 -- That any row of a job may have changed: a TRUNCATE, or a row that the triggers could not read. Not among the changes, where only
@@ -13,6 +13,7 @@ DECLARE
     index_name text;
 BEGIN
     FOR job_id IN SELECT id FROM vectorize.job LOOP
+        EXECUTE format('ALTER TABLE vectorize_jobs.item_%s ADD COLUMN found bigint, ADD COLUMN noted bigint', job_id);
         EXECUTE format('INSERT INTO vectorize.doubt (job) SELECT %1$s FROM vectorize_jobs.change_%1$s WHERE k1 IS NULL LIMIT 1', job_id);
         SELECT i.indexrelid::regclass INTO index_name FROM pg_index AS i
         WHERE i.indrelid = to_regclass('vectorize_jobs.change_' || job_id) AND i.indpred IS NOT NULL;

@@ -73,14 +73,15 @@ END
 $$;
 
 -- Claims items that are ready, oldest first. `after_version` spares the scan what was seen to be gone. An attempt is charged here,
--- so that a row that kills its worker is not tried for ever.
+-- so that a row that kills its worker is not tried for ever. When the sweep found it is of no use any more: after a dump and a
+-- restore, transactions have other numbers.
 CREATE OR REPLACE FUNCTION vectorize.claim_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
     versions bigint[];
 BEGIN
     WITH claimed AS (
-        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1 WHERE i.ctid = ANY (ARRAY(
+        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1, found = NULL WHERE i.ctid = ANY (ARRAY(
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n
             WHERE n.version > after_version AND n.lease IS NULL AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
             ORDER BY n.version LIMIT most FOR UPDATE SKIP LOCKED))

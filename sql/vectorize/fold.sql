@@ -48,21 +48,27 @@ BEGIN
             SELECT n.ctid FROM vectorize_jobs.change_{job} AS n WHERE n.id > seen_id
             ORDER BY n.id LIMIT most / 2 FOR UPDATE SKIP LOCKED);
     END IF;
-    WITH taken AS (
+    WITH present AS (
+        SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid  -- after every transaction whose notes are seen here
+    ), taken AS (
         DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
             SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
             WHERE n.id > after_id AND n.id <= coalesce(seen_id, newest_id)
             ORDER BY n.id LIMIT 20000 FOR UPDATE SKIP LOCKED))
-        RETURNING c.*
+        RETURNING c.*, c.xmin::text::bigint AS writer
     ), keyed AS (
-        SELECT {k}, row_number() OVER (ORDER BY coalesce(max(t.id) > seen_id, false) DESC, {k}) <= most AND new_lease IS NOT NULL AS mine
-        FROM taken AS t WHERE k1 IS NOT NULL GROUP BY {k}
+        SELECT {k}, max(p.xid - ((p.xid - t.writer) & 4294967295)) AS noted,  -- with its epoch
+            row_number() OVER (ORDER BY coalesce(max(t.id) > seen_id, false) DESC, {k}) <= most AND new_lease IS NOT NULL AS mine
+        FROM taken AS t, present AS p WHERE k1 IS NOT NULL GROUP BY {k}
     ), doubted AS (
         INSERT INTO vectorize.doubt (job) SELECT {job} FROM taken AS t WHERE k1 IS NULL LIMIT 1  -- as triggers of an older version note it
     ), queued AS (
-        INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
-        SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer FROM keyed ORDER BY {k}
-        ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL
+        INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts, noted)
+        SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer, noted FROM keyed ORDER BY {k}
+        ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL,
+            found = NULL, noted = excluded.noted
+            -- The sweep found the row as that writer had left it, and its text is read after that.
+            WHERE i.found IS NULL OR i.found <= excluded.noted
         RETURNING i.version, i.lease, xmax = 0 AS added
     )
     SELECT (SELECT count(*) FROM taken), (SELECT max(t.id) FROM taken AS t WHERE t.id <= coalesce(seen_id, newest_id)),

@@ -46,7 +46,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- change:  what triggers append, with no unique key, so that no writer ever waits for another or for a worker.
--- item:    what is queued, at most one a key; `version` names an item and moves on with every change.
+-- item:    what is queued, at most one a key; `version` names an item and moves on with every change. `found` is of those that the
+--          sweep found: all transactions before it were over; `noted` of those that a note queued: the transaction that made it.
 -- receipt: what every embedded (or empty) row was embedded from.
 -- failure: rows in quarantine.
 -- sweep:   how far the walk over the source (and then the receipts) has come.
@@ -62,7 +63,7 @@ BEGIN
     EXECUTE format('CREATE TABLE vectorize_jobs.change_%s (id bigint GENERATED ALWAYS AS IDENTITY, %s) WITH (%s)', job_id, columns, queue);
     EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id)', job_id);
     EXECUTE format('CREATE TABLE vectorize_jobs.item_%s (%s, version bigint NOT NULL, lease bigint, attempts integer NOT NULL DEFAULT 0,
-        queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
+        queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, found bigint, noted bigint, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
         job_id, columns, keys, queue);
     -- Unique, since versions never repeat; it also tells the planner so before the table was ever analysed.
     EXECUTE format('CREATE UNIQUE INDEX ON vectorize_jobs.item_%s (version)', job_id);

@@ -65,9 +65,10 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
                        WHEN r.digest IS NULL THEN true
                        ELSE sweep.compare AND (r.digest <> b.digest OR r.embedded <> b.stored) END
         ), queued AS (
-            INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts)
+            INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts, found)
             SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
-                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END
+                   CASE WHEN place <= most AND new_lease IS NOT NULL THEN 1 ELSE 0 END,
+                   (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
             FROM found ORDER BY place
             ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), counts AS (

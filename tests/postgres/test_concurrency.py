@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from tests.postgres.vector_server import Connection, VectorDatabase, digest, fails, in_threads
+from tests.postgres.vector_server import SUPERUSER, Connection, VectorDatabase, digest, fails, in_threads
 
 WRITERS = 4
 ROWS_A_WRITER = 60
@@ -282,3 +282,27 @@ def test_a_new_template_reaches_the_rows_that_are_being_embedded(db: VectorDatab
     db.work()
     assert db.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
     assert all(db.paid()[digest(f"new text {key}")] == 1 for key in range(1, 21))
+
+
+def test_a_note_of_what_the_sweep_has_found_moves_nothing(db: VectorDatabase) -> None:
+    """A row that is noted and found is paid for once; a writer that was still at work when it was found counts."""
+    db.make_docs()
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, 5) AS g")
+
+    def versions() -> dict[int, int]:
+        return dict(engine.execute("SELECT k1, version FROM vectorize_jobs.item_1").fetchall())
+
+    with db.connect(SUPERUSER) as engine, db.connect() as late:
+        engine.execute("SELECT vectorize.ensure_steps(1)")
+        late.execute("BEGIN; UPDATE docs SET body = 'late' WHERE id = 2")
+        engine.execute("SELECT vectorize.feed(1, 100)")
+        found = versions()
+        assert set(found) == {1, 2, 3, 4, 5}
+        engine.execute("SELECT vectorize.fold(1, 0, NULL, 100, NULL)")
+        assert versions() == found
+        late.execute("COMMIT")
+        db.execute("UPDATE docs SET body = 'changed' WHERE id = 4")
+        engine.execute("SELECT vectorize.fold(1, 0, NULL, 100, NULL)")
+        assert {key for key, version in versions().items() if version != found[key]} == {2, 4}
+    db.work()
+    assert db.wrong() == []

@@ -121,7 +121,8 @@ def test_data_of_the_old_version_is_there_after_the_upgrade(
         db.fault("error", "azure_openai.create_embeddings: 400: too long", pattern="text 13")
         db.work()
         db.execute("UPDATE docs SET body = 'waits for a worker' WHERE id = 1")
-        status = db.status()
+        # Rates are of the last minute, which goes on.
+        status = {name: value for name, value in db.status().items() if not name.endswith("_per_second")}
         server.install(db.name, migrations.ROOT)
         now = db.status()
         assert {name: now[name] for name in status} == status
