@@ -25,8 +25,9 @@ BEGIN
     s.after_change := greatest(s.after_change, folded.last_id);
     s.seen_change := folded.newest_id;
     versions := folded.versions;
-    IF folded.folded < most THEN
-        EXECUTE format('SELECT vectorize_jobs.claim_%s($1, $2, $3)', s.job) INTO claimed USING s.after_item, most - folded.folded, lease_id;
+    IF coalesce(cardinality(versions), 0) < most THEN
+        EXECUTE format('SELECT vectorize_jobs.claim_%s($1, $2, $3)', s.job) INTO claimed
+        USING s.after_item, most - coalesce(cardinality(versions), 0), lease_id;
         s.after_item := greatest(s.after_item, claimed[cardinality(claimed)]);
         versions := versions || claimed;
     END IF;

@@ -68,7 +68,7 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    s.idle := whole AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
+    s.idle := whole AND s.after_change = 0 AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
     s.pause := CASE WHEN s.idle THEN 0.25 WHEN pg_catalog.cardinality(s.hand) > 0 THEN 0.1 ELSE 0 END;
     s.after_change := 0;
     s.after_item := 0;
