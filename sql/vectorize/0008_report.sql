@@ -5,6 +5,7 @@ CREATE TABLE vectorize.reported (
     at timestamptz NOT NULL DEFAULT '-infinity'
 );
 
+ALTER TABLE vectorize.reported REPLICA IDENTITY FULL;  -- or a publication of all tables would let no worker change it
 INSERT INTO vectorize.reported DEFAULT VALUES;
 
 RESET ROLE;

@@ -37,7 +37,7 @@ BEGIN
 END
 $$;
 
--- Fills a batch up to `most` rows with a page of the sweep; `more` when the sweep goes on. A transaction of its own: feeders lock the
+-- Fills a batch up to `most` rows with a page of the sweep; `more` when the sweep goes on, NULL when this was not the moment to look. A transaction of its own: feeders lock the
 -- sweep before items, and folding has locked items.
 CREATE OR REPLACE PROCEDURE vectorize.top_up(INOUT s vectorize.session, most integer, lease_id bigint, INOUT versions bigint[], INOUT more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -45,8 +45,7 @@ DECLARE
     fed record;
 BEGIN
     -- Somebody is folding: rows that the sweep would find now are about to be queued by their notes too, and to be paid for twice.
-    more := NOT pg_try_advisory_lock_shared(vectorize.lock_class() + 2, s.job);
-    IF more THEN
+    IF NOT pg_try_advisory_lock_shared(vectorize.lock_class() + 2, s.job) THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_unlock_shared(vectorize.lock_class() + 2, s.job);

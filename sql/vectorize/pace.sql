@@ -71,6 +71,10 @@ BEGIN
     SELECT o.ctid, o.deployment, o.tokens, o.requests, o.at, o.rate, o.rate_at
     INTO place, b.deployment, b.tokens, b.requests, b.at, b.rate, b.rate_at
     FROM vectorize.bucket AS o WHERE o.deployment = deployment_name ORDER BY o.turn DESC LIMIT 1 FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO vectorize.bucket (deployment) VALUES (deployment_name);
+        RETURN 0;
+    END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = deployment_name;
     present := vectorize.refilled(d, b, wanted);
     IF present.wait > patience THEN

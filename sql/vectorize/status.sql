@@ -8,7 +8,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 BEGIN
     EXECUTE replace($q$
         SELECT (SELECT CASE WHEN count(*) < 10000 THEN count(*) ELSE (SELECT max(id) - min(id) + 1 FROM vectorize_jobs.change_{job}) END
-                FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c) + (SELECT count(*) FROM vectorize.doubt WHERE job = {job}),
+                FROM (SELECT FROM vectorize_jobs.change_{job} LIMIT 10000) AS c) + (SELECT count(*) FROM (SELECT FROM vectorize.doubt WHERE job = {job} LIMIT 1) AS d),
                (SELECT queued_at FROM vectorize_jobs.item_{job} WHERE lease IS NULL ORDER BY version LIMIT 1),
                (SELECT phase <> 'done' FROM vectorize_jobs.sweep_{job})
     $q$, '{job}', job_id::text) INTO changes, oldest_pending, sweeping;

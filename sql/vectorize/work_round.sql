@@ -68,10 +68,24 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    s.idle := whole AND s.after_change = 0 AND NOT more AND pg_catalog.cardinality(s.hand) = 0;
-    s.pause := CASE WHEN s.idle THEN 0.25 WHEN pg_catalog.cardinality(s.hand) > 0 THEN 0.1 ELSE 0 END;
+    s.idle := whole AND more IS FALSE AND pg_catalog.cardinality(s.hand) = 0 AND NOT vectorize.waiting(s.job);
+    s.pause := CASE WHEN s.idle THEN 0.25 WHEN pg_catalog.cardinality(s.hand) > 0 THEN 0.1 WHEN more THEN 0 ELSE 0.02 END;
     s.after_change := 0;
     s.after_item := 0;
+END
+$$;
+
+-- Whether something is there that this round did not get: notes that somebody else is folding, items that he made of them.
+CREATE OR REPLACE FUNCTION vectorize.waiting(job_id integer) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    answer boolean;
+BEGIN
+    EXECUTE replace($q$
+        SELECT EXISTS (SELECT FROM vectorize_jobs.change_{job}) OR EXISTS (SELECT FROM vectorize.doubt WHERE job = {job})
+            OR EXISTS (SELECT FROM vectorize_jobs.item_{job} WHERE lease IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp()))
+    $q$, '{job}', job_id::text) INTO answer;
+    RETURN answer;
 END
 $$;
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -306,3 +308,24 @@ def test_a_note_of_what_the_sweep_has_found_moves_nothing(db: VectorDatabase) ->
         assert {key for key, version in versions().items() if version != found[key]} == {2, 4}
     db.work()
     assert db.wrong() == []
+
+
+def test_a_worker_stays_while_another_one_folds(db: VectorDatabase) -> None:
+    """What somebody else makes of the notes is work too; waiting for it costs next to nothing."""
+    db.make_docs()
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, 5) AS g")
+    with db.connect(SUPERUSER) as folder, ThreadPoolExecutor(1) as pool:
+        folder.execute("SELECT pg_advisory_lock(vectorize.lock_class() + 2, 1)")
+        before = folder.execute(
+            "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+        done = pool.submit(db.work)
+        time.sleep(1.5)
+        assert not done.done()
+        folder.execute("SELECT pg_advisory_unlock_all()")
+        assert done.result()["embedded"] == 5
+        folder.execute("SELECT pg_stat_clear_snapshot()")
+        after = folder.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()").fetchone()
+    assert before is not None
+    assert after is not None
+    assert after[0] - before[0] < 1_000
