@@ -62,6 +62,24 @@ BEGIN
 END
 $$;
 
+-- One row whose workers died three times, under this lease: alone and last, so that whatever it does to them, no other row is
+-- suspected with it and none waits behind it.
+CREATE OR REPLACE PROCEDURE vectorize.take_suspect(s vectorize.session, lease_id bigint, INOUT versions bigint[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    EXECUTE replace($q$
+        UPDATE vectorize_jobs.item_{job} SET lease = $1, attempts = attempts + 1, found = NULL WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM vectorize_jobs.item_{job}
+            WHERE lease IS NULL AND attempts >= 3 AND (not_before IS NULL OR not_before <= clock_timestamp())
+            ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED))
+        RETURNING ARRAY[version]
+    $q$, '{job}', s.job::text) INTO versions USING lease_id;
+    IF versions IS NOT NULL THEN
+        CALL vectorize.record_lease(s, lease_id, 1);
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE PROCEDURE vectorize.record_lease(s vectorize.session, lease_id bigint, items integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -73,7 +91,7 @@ END
 $$;
 
 -- Claims items that are ready, oldest first. `after_version` spares the scan what was seen to be gone. An attempt is charged here,
--- so that a row that kills its worker is not tried for ever. When the sweep found it is of no use any more: after a dump and a
+-- so that a row that kills its worker is not tried for ever; after three it is a suspect (take_suspect). When the sweep found it is of no use any more: after a dump and a
 -- restore, transactions have other numbers.
 CREATE OR REPLACE FUNCTION vectorize.claim_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
@@ -83,7 +101,7 @@ BEGIN
     WITH claimed AS (
         UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1, found = NULL WHERE i.ctid = ANY (ARRAY(
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n
-            WHERE n.version > after_version AND n.lease IS NULL AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
+            WHERE n.version > after_version AND n.lease IS NULL AND n.attempts < 3 AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
             ORDER BY n.version LIMIT most FOR UPDATE SKIP LOCKED))
         RETURNING i.version
     )

@@ -30,7 +30,7 @@ BEGIN
             {read new}
             rekeyed := ({old keys}) IS DISTINCT FROM ({noted keys});
         EXCEPTION WHEN OTHERS THEN
-            INSERT INTO vectorize.doubt (job) VALUES ({job});
+            PERFORM vectorize.note_doubt({job});
             RETURN NULL;
         END;
         IF rekeyed THEN
@@ -46,7 +46,7 @@ BEGIN
                 {read gone}
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            INSERT INTO vectorize.doubt (job) VALUES ({job});
+            PERFORM vectorize.note_doubt({job});
             RETURN NULL;
         END;
     END IF;
@@ -81,6 +81,20 @@ BEGIN
     END LOOP;
     RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_temp %s AS %L',
         job_id, vectorize.render_settings_of(source, template), body);
+END
+$$;
+
+-- Asks for a sweep of all rows, once a transaction: every row of a statement may be one that cannot be read.
+CREATE OR REPLACE FUNCTION vectorize.note_doubt(job_id integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    noted text := 'vectorize.doubted_' || job_id;
+BEGIN
+    IF current_setting(noted, true) = 'true' THEN
+        RETURN;
+    END IF;
+    INSERT INTO vectorize.doubt (job) VALUES (job_id);
+    PERFORM set_config(noted, 'true', true);
 END
 $$;
 
@@ -122,7 +136,7 @@ BEGIN
     -- The table's own lock is held here, so nothing else may be waited for.
     EXECUTE format($f$CREATE OR REPLACE FUNCTION vectorize_jobs.truncated_%s() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        AS 'BEGIN INSERT INTO vectorize.doubt (job) VALUES (%s); RETURN NULL; END'$f$, job_id, job_id);
+        AS 'BEGIN PERFORM vectorize.note_doubt(%s); RETURN NULL; END'$f$, job_id, job_id);
 END
 $$;
 

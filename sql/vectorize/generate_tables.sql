@@ -62,6 +62,8 @@ DECLARE
 BEGIN
     EXECUTE format('CREATE TABLE vectorize_jobs.change_%s (id bigint GENERATED ALWAYS AS IDENTITY, %s) WITH (%s)', job_id, columns, queue);
     EXECUTE format('CREATE INDEX ON vectorize_jobs.change_%s (id)', job_id);
+    -- Without a key of its own, a publication of all tables would let no worker delete from it, or move the sweep.
+    EXECUTE format('ALTER TABLE vectorize_jobs.change_%s REPLICA IDENTITY FULL', job_id);
     EXECUTE format('CREATE TABLE vectorize_jobs.item_%s (%s, version bigint NOT NULL, lease bigint, attempts integer NOT NULL DEFAULT 0,
         queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), not_before timestamptz, found bigint, noted bigint, PRIMARY KEY (%s)) WITH (fillfactor = 60, %s)',
         job_id, columns, keys, queue);
@@ -73,6 +75,7 @@ BEGIN
         since timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (%s))', job_id, columns, keys);
     EXECUTE format('CREATE TABLE vectorize_jobs.sweep_%s (phase text NOT NULL, compare boolean NOT NULL, %s, missing bigint NOT NULL DEFAULT 0,
         stale bigint NOT NULL DEFAULT 0, orphaned bigint NOT NULL DEFAULT 0, started_at timestamptz NOT NULL DEFAULT clock_timestamp())', job_id, columns);
+    EXECUTE format('ALTER TABLE vectorize_jobs.sweep_%s REPLICA IDENTITY FULL', job_id);
     EXECUTE format('INSERT INTO vectorize_jobs.sweep_%s (phase, compare) VALUES (''source'', false)', job_id);
 END
 $$;

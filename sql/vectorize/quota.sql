@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION vectorize.quota_rows() RETURNS TABLE (
     deployment text, tokens_per_minute integer, requests_per_minute integer, rate numeric, tokens_last_minute bigint, requests_last_minute bigint,
     not_before timestamptz
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
     SELECT d.name, d.tokens_per_minute, d.requests_per_minute, round((vectorize.rate_now(b) * (1 - d.search_share))::numeric, 3),
            coalesce(l.tokens, 0)::bigint, coalesce(l.requests, 0)::bigint, CASE WHEN vectorize.held_back(d) > 0 THEN d.not_before END
     FROM vectorize.deployment AS d CROSS JOIN LATERAL (

@@ -58,6 +58,10 @@ BEGIN
         CALL vectorize.top_up(s, most, lease, versions, more);
         COMMIT;
     END IF;
+    IF versions IS NULL THEN
+        CALL vectorize.take_suspect(s, lease, versions);
+        COMMIT;
+    END IF;
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.pause := 0;

@@ -6,7 +6,7 @@ CREATE SEQUENCE azure_openai.call;
 
 -- A fault holds for the calls up to `last_call` that have an input LIKE `pattern`. Kinds: error (with `message`), lost (the same,
 -- but paid for: the answer never arrived whole), short and long (a vector too few, or too many), wide (a dimension too many),
--- nan. `latency` counts for every call.
+-- nan, kill (it ends its own session, as a text might that takes all the memory). `latency` counts for every call.
 CREATE TABLE azure_openai.fault (pattern text DEFAULT '%', kind text NOT NULL, message text, last_call bigint);
 CREATE TABLE azure_openai.setting (log_folder text, latency float8 DEFAULT 0);
 
@@ -49,6 +49,10 @@ BEGIN
     END IF;
     SELECT * INTO f FROM azure_openai.fault AS o
     WHERE (o.last_call IS NULL OR number <= o.last_call) AND EXISTS (SELECT FROM unnest(inputs) AS i WHERE i LIKE o.pattern) LIMIT 1;
+    IF f.kind = 'kill' THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+        PERFORM pg_sleep(10);
+    END IF;
     PERFORM azure_openai.log(inputs, number, CASE f.kind WHEN 'error' THEN 'refused' ELSE 'paid' END);
     IF delay > 0 THEN
         PERFORM pg_sleep(delay);

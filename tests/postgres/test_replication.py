@@ -62,3 +62,22 @@ def test_rows_that_logical_replication_applies_are_embedded(subscriber: VectorDa
         db.work()
         settled(db)
         conn.execute("DROP SUBSCRIPTION docs")
+
+
+@pytest.mark.parametrize("target", ["column", "table"])
+def test_a_publication_of_all_tables_stands_in_no_workers_way(db: VectorDatabase, target: str) -> None:
+    """PostgreSQL refuses to update or delete in a published table that has neither key nor replica identity."""
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    db.make_docs(10, target=target)
+    db.execute("UPDATE docs SET body = 'changed' WHERE id < 4")
+    db.work()
+    db.execute("TRUNCATE docs")
+    db.execute("INSERT INTO docs VALUES (1, 'after')")
+    db.work()
+    db.execute("UPDATE vectorize.delta SET at = at - interval '2 minutes'")
+    db.execute("UPDATE vectorize.reported SET at = '-infinity'")
+    db.work()
+    settled(db)
+    assert db.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
+    db.execute("CALL vectorize.remove('docs')")

@@ -76,15 +76,24 @@ def test_a_worker_that_may_only_work_writes_it_too(db: VectorDatabase) -> None:
         assert [job["job"] for job in listener.report()["jobs"]] == ["docs"]
 
 
-def test_a_job_that_stopped_is_told_with_its_reason_though_no_round_begins(
-    db: VectorDatabase, listener: Listener
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("the source table is gone: define the job on another table", "the source table is gone"),
+        ("azure_openai.create_embeddings: 401: Access denied", "azure_openai.create_embeddings: 401"),
+        ("writing the vectors failed: a trigger says: Ann owes 12", "writing the vectors failed"),
+    ],
+)
+def test_a_job_that_stopped_is_told_with_the_head_of_its_reason_though_no_round_begins(
+    db: VectorDatabase, listener: Listener, reason: str, told: str
 ) -> None:
     db.make_docs(3)
-    db.execute("SELECT vectorize.stop(1, 'the deployment is gone')")
+    db.execute("SELECT vectorize.stop(1, %s)", [reason])
     db.execute("UPDATE vectorize.reported SET at = '-infinity'")
     listener.work()
     (job,) = listener.report()["jobs"]
-    assert (job["state"], job["reason"]) == ("stopped", "the deployment is gone")
+    assert (job["state"], job["reason"]) == ("stopped", told)
+    assert db.status()["reason"] == reason
 
 
 def test_no_text_of_a_row_is_in_it(db: VectorDatabase, listener: Listener) -> None:

@@ -39,6 +39,25 @@ def test_a_table_that_is_renamed_or_moved_is_followed_or_said(db: VectorDatabase
     assert len(db.rows("SELECT * FROM vectorize.search('docs', 'new', 20)")) == 10
 
 
+def test_rows_that_cannot_be_read_ask_for_one_sweep_a_transaction(db: VectorDatabase) -> None:
+    db.make_docs(50)
+    db.work()
+    db.execute("ALTER TABLE docs RENAME COLUMN body TO content")
+    doubts = "SELECT count(*) FROM vectorize.doubt"
+    db.execute("UPDATE docs SET content = 'changed ' || id")
+    assert db.value(doubts) == 1
+    with db.conn.transaction():
+        with db.conn.transaction(force_rollback=True):
+            db.execute("UPDATE docs SET content = 'taken back' WHERE id < 10")
+        db.execute("UPDATE docs SET content = 'stays ' || id WHERE id < 10")
+        db.execute("UPDATE docs SET content = 'stays too ' || id WHERE id < 10")
+    assert db.value(doubts) == 2
+    db.define(template="{content}")
+    db.work()
+    settled(db, text="content")
+    assert db.value(doubts) == 0
+
+
 def test_a_table_whose_owner_changes_stops_and_goes_on_under_the_new_one(db: VectorDatabase) -> None:
     db.make_docs(5)
     db.work()

@@ -324,3 +324,19 @@ def test_status_counts_are_true_and_change_with_each_step(db: VectorDatabase) ->
     db.execute("SELECT vectorize.fold_counters()")
     assert db.value("SELECT count(*) FROM vectorize.delta") == 0
     assert {name: db.status()[name] for name in before} == before
+
+
+def test_rates_are_of_the_last_minute_and_the_rest_takes_as_long(db: VectorDatabase) -> None:
+    db.make_docs(300)
+    db.work()
+    tokens = db.status()["tokens"]
+    db.execute("UPDATE vectorize.delta SET at = clock_timestamp() - interval '30 seconds'")
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1001, 1100) AS g")
+    status = db.status()
+    # What was done was done in the half minute since.
+    assert float(status["rows_per_second"]) == pytest.approx(300 / 30, rel=0.1)
+    assert float(status["tokens_per_second"]) == pytest.approx(tokens / 30, rel=0.1)
+    assert status["eta_seconds"] == pytest.approx(100 / (300 / 30), rel=0.2)
+    db.execute("UPDATE vectorize.delta SET at = clock_timestamp() - interval '61 seconds'")
+    status = db.status()
+    assert (status["rows_per_second"], status["tokens_per_second"], status["eta_seconds"]) == (0, 0, None)

@@ -18,8 +18,8 @@ from database.errors import DatabaseError
 from tests.postgres.faults.drill import FaultDatabase, FaultServer, wait_until
 from tests.postgres.vector_server import SUPERUSER
 
-# The engine as it was when its newest numbered file was 0002.
-OLD = Path(__file__).with_name("engine_0002.tar.xz")
+# The engine as it was when its newest numbered file was 0002, 0006, 0008.
+OLD = sorted(Path(__file__).parent.glob("engine_*.tar.xz"))
 # What any later version may do: more columns in the tables whose rows running procedures hold.
 NEXT = """
 SET LOCAL ROLE vectorize_owner;
@@ -29,12 +29,17 @@ RESET ROLE;
 """
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The folder `sql` of the old version."""
-    with tarfile.open(OLD) as archive:
-        archive.extractall(tmp_path / "old", filter="data")
-    return tmp_path / "old" / "sql"
+def unpacked(archive: Path, folder: Path) -> Path:
+    """Return the folder `sql` of an old version."""
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return folder / "sql"
+
+
+@pytest.fixture(params=OLD, ids=lambda archive: archive.name.partition(".")[0])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder `sql` of an old version."""
+    return unpacked(request.param, tmp_path / "old")
 
 
 @pytest.fixture
@@ -49,9 +54,11 @@ def coming(tmp_path: Path) -> Path:
     return folder.parent
 
 
-@pytest.fixture(params=["from the old", "to the coming"])
-def versions(request: pytest.FixtureRequest, old: Path, coming: Path) -> tuple[Path, Path]:
-    return (old, migrations.ROOT) if request.param == "from the old" else (migrations.ROOT, coming)
+@pytest.fixture(params=[*OLD, None], ids=lambda old: old.name.partition(".")[0] if old else "to the coming")
+def versions(request: pytest.FixtureRequest, tmp_path: Path, coming: Path) -> tuple[Path, Path]:
+    if request.param is None:
+        return migrations.ROOT, coming
+    return unpacked(request.param, tmp_path / "old"), migrations.ROOT
 
 
 @contextmanager
@@ -132,6 +139,23 @@ def test_data_of_the_old_version_is_there_after_the_upgrade(
         assert db.work()["embedded"] == 0
         db.execute("CALL vectorize.retry('docs')")
         db.end(refused=db.calls("refused"))
+
+
+def test_a_doubt_of_the_old_version_is_swept_after_the_upgrade(
+    server: FaultServer, dice: random.Random, target: str, old: Path
+) -> None:
+    with database(server, old) as db:
+        db.start(target, batch=10, rows=20)
+        db.work()
+        db.execute("TRUNCATE docs")  # noted, and no worker comes before the upgrade
+        unseen = dice.randint(1, 20)
+        with db.connect(SUPERUSER) as conn, conn.transaction():
+            conn.execute("ALTER TABLE docs DISABLE TRIGGER vectorize_1")
+            conn.execute("INSERT INTO docs SELECT g, 'unseen ' || g FROM generate_series(1, %s) AS g", [unseen])
+            conn.execute("ALTER TABLE docs ENABLE ALWAYS TRIGGER vectorize_1")
+        server.install(db.name, migrations.ROOT)
+        assert db.work()["embedded"] == unseen
+        db.end()
 
 
 def test_an_upgrade_that_meets_a_deadlock_is_tried_again(server: FaultServer, tmp_path: Path) -> None:

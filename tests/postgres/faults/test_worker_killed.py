@@ -125,3 +125,24 @@ def test_a_worker_killed_with_vectors_in_hand_pays_for_those_rows_alone(db: Faul
         wait_until(lambda: db.status()["embedded"] == db.batch * 2 - held, "all but the held rows are embedded")
         worker.terminate()
     db.end(twice=held)
+
+
+def test_a_row_that_kills_its_workers_takes_no_other_into_quarantine(docs: FaultDatabase, dice: random.Random) -> None:
+    """Its batch is suspected for three deaths; from then on each of those rows goes alone, and the others are embedded."""
+    rows = docs.batch + dice.randint(1, docs.batch)
+    poison = dice.randint(1, rows)
+    docs.execute(SMALL, [rows])
+    docs.fault("kill", pattern=f"text {poison}")
+    deaths = 0
+    while docs.status()["pending"] + docs.status()["leased"] > 0:
+        worker = docs.worker()
+        wait_until(lambda worker=worker: worker.ended, "the worker has ended")  # type: ignore[misc]
+        deaths += worker.error is not None
+        worker.gone()
+        assert deaths <= 5, "it died more often than a row may kill"
+    assert docs.rows("SELECT key, error FROM vectorize.failures") == [({"id": poison}, "its workers died five times")]
+    assert deaths == 5
+    assert docs.status()["embedded"] == rows - 1
+    docs.mend()
+    docs.execute("CALL vectorize.retry('docs')")
+    docs.end()
