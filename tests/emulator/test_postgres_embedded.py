@@ -191,6 +191,21 @@ def test_a_version_that_the_wheel_lacks_runs_on_the_nearest(make: Callable[..., 
     assert backend.available_extensions == CARRIED
 
 
+def test_age_is_a_stand_in_that_says_so(make: Callable[..., EmbeddedBackend]) -> None:
+    backend = make()
+    create(backend)
+    asyncio.run(backend.set_parameters("pg-a", {"azure.extensions": "age"}))
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="shared_preload_libraries"):
+        query(backend, "CREATE EXTENSION age")
+    asyncio.run(backend.set_parameters("pg-a", {"shared_preload_libraries": "age,pg_cron,pg_stat_statements"}))
+    asyncio.run(backend.restart("pg-a"))
+    query(backend, "CREATE EXTENSION age")
+    for call in ("SELECT ag_catalog.create_graph('g')", "SELECT * FROM ag_catalog.cypher('g', 'x') AS (a text)"):
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="holds no graph"):
+            query(backend, call)
+    query(backend, "DROP EXTENSION age")
+
+
 def test_data_and_port_outlive_stop_and_start(make: Callable[..., EmbeddedBackend]) -> None:
     backend = make()
     create(backend)

@@ -16,21 +16,27 @@ def refuse(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
     carried.refuse_missing_extensions("dev")
 
 
-@pytest.mark.parametrize("values", [{}, {"extensions": ["vector", "age"]}])
-def test_age_is_refused_with_the_setting_that_leaves_it_out(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
-) -> None:
+def test_what_it_does_not_carry_is_refused_with_the_setting_that_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failure) as failure:
-        refuse(monkeypatch, values)
-    assert "Pulumi.dev.yaml asks for age" in failure.value.what
-    assert "unavailable: {age:" in failure.value.way_out
+        refuse(monkeypatch, {"extensions": ["vector", "postgis"]})
+    assert "Pulumi.dev.yaml asks for postgis" in failure.value.what
+    assert "unavailable: {postgis:" in failure.value.way_out
+
+
+def test_a_stand_in_is_told_of_unless_the_stack_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for values, told in (({}, True), ({"extensions": ["vector"]}, False), ({"unavailable": {"age": "no"}}, False)):
+        monkeypatch.setattr(carried, "config_values", lambda _, values=values: values)
+        lines = carried.hollow_extensions("dev")
+        assert bool(lines) is told
+        assert all("age on this machine is a stand-in" in line for line in lines)
 
 
 @pytest.mark.parametrize(
     "values",
     [
         {"extensions": ["vector", "azure_ai"]},
-        {"extensions": ["vector", "age"], "unavailable": {"age": "not here"}},
+        {},
+        {"extensions": ["vector", "postgis"], "unavailable": {"postgis": "not here"}},
         {"extensions": ["no_such_extension"]},
         {"extensions": "vector"},
     ],

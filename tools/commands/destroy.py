@@ -27,6 +27,7 @@ def destroy(stack: str, target: str, arguments: list[str]) -> int:
     steps = Steps()
     pulumi = ready(stack, target, steps)
     before = pulumi.resources()
+    refuse_protected(stack, before)
     with steps.step("pulumi destroy"):
         code, _ = pulumi.change("destroy", [*consent(pulumi), *arguments])
     if not code:
@@ -34,6 +35,21 @@ def destroy(stack: str, target: str, arguments: list[str]) -> int:
             print(line)
     print(steps.line())
     return code
+
+
+def refuse_protected(stack: str, resources: list[dict[str, Any]]) -> None:
+    """Refuse to begin where something is protected: the engine deletes the rest first when it is not to preview.
+
+    Raises:
+        Failure: names what is protected, and the way out.
+    """
+    names = [resource["urn"].rpartition("::")[2] for resource in resources if resource.get("protect")]
+    if names:
+        raise Failure(
+            f"The stack {stack} is protected ({', '.join(names)}); nothing was deleted.",
+            f"To delete it all the same: set `postgres-genai:protect: false` in Pulumi.{stack}.yaml, "
+            f"`make up STACK={stack}`, then this again.",
+        )
 
 
 def retained(resources: list[dict[str, Any]]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tools import target as targets
-from tools.carried import refuse_missing_extensions
+from tools.carried import hollow_extensions, refuse_missing_extensions
 from tools.commands import summary
 from tools.failure import Failure
 from tools.pending import forget_settled
@@ -31,6 +31,8 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
     steps = Steps()
     if target == targets.EMULATOR:
         refuse_missing_extensions(stack)
+        for line in hollow_extensions(stack):
+            print(line, file=sys.stderr)
     pulumi = ready(stack, target, steps)
     with steps.step("pulumi up"):
         code, events = pulumi.change("up", [*QUIET, *consent(pulumi), *arguments], to_stderr=as_json)

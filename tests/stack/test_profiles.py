@@ -1,0 +1,55 @@
+"""dev, staging and prod with the config that is checked in: up, unchanged, without drift, and gone when it may go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.stack.conftest import PROJECT, StackAtWork, Workplace
+from tools.places import ROOT
+
+PROFILES = ("dev", "staging", "prod")
+PROTECTED = ("staging", "prod")
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def profile(request: pytest.FixtureRequest, place: Workplace) -> StackAtWork:
+    """One profile, brought up by its own config; the tests run in the order of the file."""
+    stack = place.stack(request.param)
+    stack.up()
+    return stack
+
+
+def test_it_comes_up_with_its_own_config(profile: StackAtWork) -> None:
+    assert profile.file.read_bytes() == (ROOT / profile.file.name).read_bytes()
+    assert set(profile.outputs()["extensions"]) == {"vector", "azure_ai", "age"}
+
+
+def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(profile: StackAtWork) -> None:
+    profile.run("up", "--expect-no-changes")
+    profile.run("refresh", "--expect-no-changes")
+    profile.run("up", "--expect-no-changes")
+
+
+def test_what_is_protected_goes_only_once_it_is_not(profile: StackAtWork) -> None:
+    before = profile.status()["resources"]
+    if profile.name in PROTECTED:
+        refused = profile.run("destroy", code=1)
+        assert "server, server-database" in refused
+        assert f"set `postgres-genai:protect: false` in Pulumi.{profile.name}.yaml" in refused
+        assert profile.status()["resources"] == before, "nothing was deleted"
+        profile.edit(lambda values: values.update(protect=False))
+        profile.up()
+    profile.run("destroy")
+    assert not profile.status()["resources"]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_names_no_secret_and_no_password(name: str) -> None:
+    config = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))["config"]
+    values: dict[str, Any] = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}
+    assert values["authentication"]["password"] is False
+    assert values["ai"]["authentication"] == "managed-identity"
+    assert values.get("protect", False) is (name in PROTECTED)
