@@ -15,8 +15,8 @@ BEGIN
 END
 $$;
 
--- Takes rows of `job` away, generations before the splitter whose table they read. Brief locks, and another try when one is
--- not to be had.
+-- Takes rows of `job` away, generations before the splitter whose table they read, once workers have let go of them. Brief locks,
+-- and another try when one is not to be had.
 CREATE OR REPLACE PROCEDURE vectorize.take_away(jobs vectorize.job[], keep_vectors boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,6 +26,13 @@ DECLARE
     obstacle text;
     done boolean := false;
 BEGIN
+    FOR attempt IN 1..100 LOOP
+        PERFORM vectorize.keep_workers_off(jobs);
+        COMMIT;
+        PERFORM pg_catalog.pg_sleep(0.1);
+        COMMIT;
+        EXIT WHEN NOT vectorize.in_hand(jobs);
+    END LOOP;
     FOR attempt IN 1..30 LOOP
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
@@ -54,6 +61,20 @@ BEGIN
     IF NOT done THEN
         RAISE EXCEPTION 'job %: gave up after 30 attempts: %', jobs[1].name, obstacle USING ERRCODE = 'lock_not_available';
     END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.keep_workers_off(jobs vectorize.job[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.job SET state = 'paused' WHERE id IN (SELECT j.id FROM unnest(jobs) AS j) AND state = 'active'
+$$;
+
+-- Whether a worker that lives holds a batch of them.
+CREATE OR REPLACE FUNCTION vectorize.in_hand(jobs vectorize.job[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM vectorize.reap(j.id, 0) FROM unnest(jobs) AS j;
+    RETURN EXISTS (SELECT FROM vectorize.lease WHERE job IN (SELECT j.id FROM unnest(jobs) AS j));
 END
 $$;
 

@@ -278,3 +278,13 @@ def test_remove_with_the_vectors_leaves_nothing(db: VectorDatabase, target: str)
     assert db.value("SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'docs'::regclass "
                     "AND attnum > 0 AND NOT attisdropped") == ["id", "body", "n"]  # fmt: skip
     assert db.value("SELECT to_regclass('docs_embedding')") is None
+
+
+@pytest.mark.parametrize(("kind", "dimensions", "beside"), [("halfvec", 1536, False), ("vector", 700, True)])
+def test_vectors_that_fill_a_page_of_a_side_table_stay_in_their_rows(
+    db: VectorDatabase, kind: str, dimensions: int, beside: bool
+) -> None:
+    db.make_docs(20, target="table", type=kind, dimensions=dimensions)
+    db.work()
+    toast = "SELECT pg_relation_size(reltoastrelid) > 0 FROM pg_class WHERE oid = 'docs_embedding'::regclass"
+    assert db.value(toast) is beside

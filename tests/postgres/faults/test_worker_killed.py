@@ -128,7 +128,7 @@ def test_a_worker_killed_with_vectors_in_hand_pays_for_those_rows_alone(db: Faul
 
 
 def test_a_row_that_kills_its_workers_takes_no_other_into_quarantine(docs: FaultDatabase, dice: random.Random) -> None:
-    """Its batch is suspected for three deaths; from then on each of those rows goes alone, and the others are embedded."""
+    """Three deaths make its batch suspects; from then on each of those rows goes alone, and the others are embedded."""
     rows = docs.batch + dice.randint(1, docs.batch)
     poison = dice.randint(1, rows)
     docs.execute(SMALL, [rows])
