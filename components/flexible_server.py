@@ -17,6 +17,7 @@ import pulumi
 import pulumi_random as random
 from pulumi_azure_native import dbforpostgresql as pg
 
+from components.availability_settings import DAYS, HighAvailability, MaintenanceWindow
 from components.cloud import Cloud
 from components.computed import computed, group_and_name, name_of
 from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
@@ -162,13 +163,17 @@ class FlexibleServer(pulumi.ComponentResource):
             version=args.server.version,
             create_mode="Default",
             sku=pg.SkuArgs(name=args.server.sku.name, tier=args.server.sku.tier),
-            storage=pg.StorageArgs(
-                storage_size_gb=args.server.storage_gb, auto_grow="Enabled" if args.server.auto_grow else "Disabled"
-            ),
+            storage=_storage(args.server),
             backup=pg.BackupArgs(
-                backup_retention_days=args.server.backup_retention_days, geo_redundant_backup="Disabled"
+                backup_retention_days=args.server.backup_retention_days,
+                geo_redundant_backup="Enabled" if args.server.geo_redundant_backup else "Disabled",
             ),
-            high_availability=pg.HighAvailabilityArgs(mode="Disabled"),
+            availability_zone=args.server.zone,
+            high_availability=pg.HighAvailabilityArgs(
+                mode=args.server.high_availability.mode,
+                standby_availability_zone=args.server.high_availability.standby_zone,
+            ),
+            maintenance_window=_maintenance_window(args.server.maintenance),
             # The SDK's enums of these values are those of other ARM types and wrong here: strings as ARM wants them.
             auth_config=pg.AuthConfigArgs(
                 active_directory_auth="Enabled" if access.entra else "Disabled",
@@ -183,8 +188,7 @@ class FlexibleServer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.protect,
-                # Azure chooses the zone, and a failover swaps it: neither is a reason to replace (azurerm #25538).
-                ignore_changes=["availabilityZone", "highAvailability.standbyAvailabilityZone"],
+                ignore_changes=_zones_that_azure_moves(args.server.high_availability),
             ),
         )
 
@@ -256,6 +260,40 @@ class FlexibleServer(pulumi.ComponentResource):
             collation=wanted.collation,
             opts=options,
         )
+
+
+def _storage(server: ServerSettings) -> pg.StorageArgs:
+    """Return the disk; what is left out, Azure derives from the size."""
+    return pg.StorageArgs(
+        storage_size_gb=server.storage_gb,
+        auto_grow="Enabled" if server.auto_grow else "Disabled",
+        # Azure spells the ordinary type in two ways, "" and Premium_LRS, and takes one for a change of the other.
+        type=server.storage.type if server.storage.provisioned else None,
+        tier=server.storage.tier,
+        iops=server.storage.iops,
+        throughput=server.storage.throughput,
+    )
+
+
+def _zones_that_azure_moves(available: HighAvailability) -> list[str]:
+    """Return the zones whose change is no reason to replace: Azure chooses them, a failover swaps them (azurerm #25538).
+
+    What is ignored keeps its old value, and a server without a standby in another zone must not name one.
+    """
+    standby = ["highAvailability.standbyAvailabilityZone"] if available.mode == "ZoneRedundant" else []
+    return ["availabilityZone", *standby]
+
+
+def _maintenance_window(wanted: MaintenanceWindow | None) -> pg.MaintenanceWindowArgs:
+    """Return the window; without one, say so, for Azure keeps a window that is merely left out."""
+    if wanted is None:
+        return pg.MaintenanceWindowArgs(custom_window="Disabled", day_of_week=0, start_hour=0, start_minute=0)
+    return pg.MaintenanceWindowArgs(
+        custom_window="Enabled",
+        day_of_week=DAYS.index(wanted.day),
+        start_hour=wanted.hour,
+        start_minute=wanted.minute,
+    )
 
 
 def _principal_id(server_id: str) -> str:

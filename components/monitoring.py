@@ -60,6 +60,7 @@ def watched_server(
     storage_gb: int,
     *,
     tier: str | None = None,
+    iops: int | None = None,
     connections: int | None = None,
 ) -> Watched:
     """Return the server as something to watch; the arguments are those of `alerts.server_alerts`."""
@@ -68,7 +69,7 @@ def watched_server(
         resource_id=resource_id,
         logs=SERVER_LOGS,
         namespace=alerts.SERVER_NAMESPACE,
-        alerts=alerts.server_alerts(sku_name, storage_gb, tier=tier, connections=connections),
+        alerts=alerts.server_alerts(sku_name, storage_gb, tier=tier, iops=iops, connections=connections),
         tables="Dedicated",
     )
 

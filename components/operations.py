@@ -121,6 +121,8 @@ class Operations(pulumi.ComponentResource):
                     self._args.server.server.id,
                     self._settings.server.sku.name,
                     self._settings.server.storage_gb,
+                    tier=self._settings.server.storage.tier,
+                    iops=self._settings.server.storage.iops,
                     connections=int(str(connections)) if connections is not None else None,
                 ),
                 accounts=accounts,

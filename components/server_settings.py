@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from components.availability_settings import HighAvailability, MaintenanceWindow, Zone
 from components.catalogue.server_sizes import BACKUP_DAYS, STORAGE_GB, TIERS, VERSIONS
 from components.section import Guid, Identifier, Listed, Mapped, Section, TableName, matching, one_of
+from components.storage_settings import StorageSettings
 
 # Reserved by the service or by PostgreSQL. Source: Microsoft.DBforPostgreSQL documentation of administratorLogin.
 _RESERVED = "azure_superuser azure_pg_admin admin administrator root guest public replication postgres"
@@ -34,19 +36,35 @@ class ServerSettings(Section):
     )
     sku: Sku = Field(default_factory=Sku, description="Machine size and tier.")
     storage_gb: int = Field(
-        default=32, description=f"Storage in GiB: {', '.join(map(str, STORAGE_GB))}. It never shrinks."
+        default=32,
+        description=f"Storage in GiB: {', '.join(map(str, STORAGE_GB))}; any size with other types. It never shrinks.",
     )
-    auto_grow: bool = Field(default=True, description="Whether Azure enlarges the storage before it is full.")
+    auto_grow: bool = Field(
+        default=True,
+        description="Whether Azure doubles the storage before it is full. Raise storageGb to the new size afterwards:"
+        " after a refresh, the old one would shrink it, which Azure refuses.",
+    )
+    storage: StorageSettings = Field(
+        default_factory=StorageSettings, description="Speed of the disk: type, tier, iops, throughput."
+    )
     backup_retention_days: int = Field(
         default=7, ge=BACKUP_DAYS[0], le=BACKUP_DAYS[1], description="Days of point-in-time restore: 7 to 35."
     )
-
-    @field_validator("storage_gb")
-    @classmethod
-    def _known_size(cls, value: int) -> int:
-        if value not in STORAGE_GB:
-            raise ValueError(f"{value} GiB is not offered; allowed: {', '.join(map(str, STORAGE_GB))}")
-        return value
+    geo_redundant_backup: bool = Field(
+        default=False,
+        description="Whether backups are copied to the paired region. Chosen once: Azure refuses to change it later.",
+    )
+    zone: Zone | None = Field(
+        default=None,
+        description="Availability zone: 1, 2 or 3; Azure chooses when left out. Used when the server is created: a"
+        " failover moves the server, so a change later is ignored.",
+    )
+    high_availability: HighAvailability = Field(
+        default_factory=HighAvailability, description="A standby: mode, standbyZone."
+    )
+    maintenance: MaintenanceWindow | None = Field(
+        default=None, description="When Azure patches the server: day, hour, minute; Azure chooses when left out."
+    )
 
 
 class Administrator(Section):

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from components import job_rules, operations_rules, server_rules
+from components import availability_rules, job_rules, operations_rules, server_rules, storage_rules
 from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
 from components.cost_settings import CostSettings
@@ -59,7 +59,7 @@ class StackSettings(Section):
     tags: Mapped[str] = Field(default={}, description="Tags on every resource that takes them.")
     server: ServerSettings = Field(
         default_factory=ServerSettings,
-        description="The flexible server: version, sku {name, tier}, storageGb, autoGrow, backupRetentionDays.",
+        description="The flexible server: version, sku {name, tier}, storageGb, backupRetentionDays, zone, ...",
     )
     authentication: AuthenticationSettings = Field(
         default_factory=AuthenticationSettings,
@@ -152,6 +152,8 @@ class StackSettings(Section):
         findings = Findings()
         settings = parse(cls, {key: _decode(key, value) for key, value in values.items()}, findings)
         server_rules.check(settings, findings)
+        storage_rules.check(settings, findings)
+        availability_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         if findings.mistakes:

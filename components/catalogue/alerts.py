@@ -62,7 +62,12 @@ class Alert:
 
 
 def server_alerts(
-    sku_name: str, storage_gb: int, *, tier: str | None = None, connections: int | None = None
+    sku_name: str,
+    storage_gb: int,
+    *,
+    tier: str | None = None,
+    iops: int | None = None,
+    connections: int | None = None,
 ) -> tuple[Alert, ...]:
     """Return the alerts on a server of this size.
 
@@ -70,10 +75,11 @@ def server_alerts(
         sku_name: machine size.
         storage_gb: size of the disk in GiB.
         tier: performance tier of the disk; that of its size when None.
+        iops: operations of a disk that has no tier.
         connections: `max_connections`, where the stack sets it.
     """
     for_users = (connections or server_limits.max_connections(sku_name)) - server_limits.RESERVED_CONNECTIONS
-    operations = server_limits.iops(sku_name, storage_gb, tier)
+    operations = server_limits.iops(sku_name, storage_gb, tier, iops)
     free = server_limits.read_only_free_gib(storage_gb) * _FREE_SPACE_MARGIN
     return (
         Alert(

@@ -32,6 +32,7 @@ TIER_IOPS = {
     "P4": 120, "P6": 240, "P10": 500, "P15": 1100, "P20": 2300, "P30": 5000, "P40": 7500, "P50": 7500, "P60": 16000,
     "P70": 18000, "P80": 20000,
 }  # fmt: skip
+LARGEST_WITH_P50 = 4096  # a disk of up to this size in GiB can be raised to P50; a larger one to P80
 
 _SIZE = re.compile(r"Standard_([BDE])(\d+)(\w*)")
 
@@ -41,15 +42,16 @@ def max_connections(sku_name: str) -> int:
     return _CONNECTIONS_BY_MEMORY_GIB.get(_memory_gib(sku_name), _MOST_CONNECTIONS)
 
 
-def iops(sku_name: str, storage_gb: int, tier: str | None = None) -> int:
+def iops(sku_name: str, storage_gb: int, tier: str | None = None, provisioned: int | None = None) -> int:
     """Return the disk operations a second that machine and disk can do together.
 
     Args:
         sku_name: machine size.
         storage_gb: size of the disk in GiB.
         tier: performance tier of the disk; that of its size when None.
+        provisioned: operations of a disk that has no tier.
     """
-    return min(_machine_iops(sku_name), TIER_IOPS[tier or DEFAULT_TIERS[storage_gb]])
+    return min(_machine_iops(sku_name), provisioned or TIER_IOPS[tier or DEFAULT_TIERS[storage_gb]])
 
 
 def read_only_free_gib(storage_gb: int) -> float:

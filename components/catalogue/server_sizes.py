@@ -1,16 +1,47 @@
 """Tiers, SKU names, storage sizes and versions of flexible servers.
 
 Sources: the validators of terraform-provider-azurerm (postgresql_flexible_server_resource, 2026-08) and the REST
-specification Microsoft.DBforPostgreSQL 2025-08-01. What one region offers to one subscription is known only there.
+specification Microsoft.DBforPostgreSQL 2025-08-01; azure-databases-docs, "Premium SSD v2" (2026-01). What one region
+offers to one subscription is known only there.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 VERSIONS = ("14", "15", "16", "17", "18")
 
 STORAGE_GB = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
+
+STORAGE_TYPES = ("Premium_LRS", "PremiumV2_LRS", "UltraSSD_LRS")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Whole numbers from `least` to `most`."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.least} to {self.most}"
+
+
+@dataclass(frozen=True)
+class ProvisionedStorage:
+    """What a disk can be whose size (GiB), operations a second and throughput (MB a second) are bought one by one."""
+
+    storage_gb: Range
+    iops: Range
+    throughput: Range
+
+
+PROVISIONED_STORAGE = {
+    "PremiumV2_LRS": ProvisionedStorage(Range(32, 65536), Range(3000, 80_000), Range(125, 1200)),
+    # The limits are those of Azure's Ultra disks; whether a server has them all is unverified.
+    "UltraSSD_LRS": ProvisionedStorage(Range(32, 65536), Range(100, 400_000), Range(1, 10_000)),
+}
 
 BACKUP_DAYS = (7, 35)
 

@@ -1,0 +1,112 @@
+"""What a server may be asked for: disk, zones, standby, maintenance; each mistake with its path and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.catalogue.server_sizes import STORAGE_GB
+from components.mistakes import SettingsError
+from components.settings import StackSettings
+from components.storage_rules import tiers_of
+
+BASE: dict[str, Any] = {
+    "authentication": {"administrators": [{"name": "team", "objectId": "33333333-3333-4333-8333-333333333333"}]},
+    "firewall": {"rules": {"office": {"start": "203.0.113.1"}}},
+    "extensions": ["vector"],
+}
+GENERAL = {"sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"}}
+FAST = {"type": "PremiumV2_LRS", "iops": 4000, "throughput": 200}
+V2 = {**GENERAL, "autoGrow": False, "storage": FAST}
+
+
+def parsed(server: dict[str, Any]) -> StackSettings:
+    return StackSettings.parse({**BASE, "server": server})
+
+
+def mistakes(server: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        parsed(server)
+    return {mistake.path: mistake.message for mistake in caught.value.mistakes}
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"storage": {"tier": "P10"}},
+        {"storageGb": 4096, "storage": {"tier": "P50"}},
+        {"storageGb": 8192, "storage": {"tier": "P80"}},
+        {**V2, "storageGb": 100},
+        {**V2, "storage": {"type": "ultrassd_lrs", "iops": 100, "throughput": 1}},
+        {**GENERAL, "zone": 2, "highAvailability": {"mode": "ZoneRedundant", "standbyZone": "3"}},
+        {**GENERAL, "highAvailability": {"mode": "SameZone"}},
+        {"maintenance": {"day": "sunday", "hour": 2}},
+        {"geoRedundantBackup": True},
+    ],
+    ids=str,
+)
+def test_what_azure_has_is_taken(server: dict[str, Any]) -> None:
+    assert parsed(server).notes == ()
+
+
+# the server's settings, path of the mistake below `server`, words that its message must have
+BAD: list[tuple[dict[str, Any], str, list[str]]] = [
+    ({"storageGb": 100}, "storageGb", ["100 GiB is not offered; allowed: 32, 64"]),
+    ({"storage": {"tier": "P8"}}, "storage.tier", ["allowed: P4, P6, P10"]),
+    ({"storageGb": 128, "storage": {"tier": "P6"}}, "storage.tier", ["P6 does not fit 128 GiB; allowed: P10, P15"]),
+    ({"storageGb": 4096, "storage": {"tier": "P60"}}, "storage.tier", ["allowed: P50"]),
+    ({"storage": {"iops": 3000}}, "storage.iops", ["follows the tier"]),
+    ({"storage": {"throughput": 200}}, "storage.throughput", ["follows the tier"]),
+    ({"storage": {"type": "Floppy"}}, "storage.type", ["Premium_LRS, PremiumV2_LRS"]),
+    ({**V2, "storageGb": 16}, "storageGb", ["allowed: 32 to 65536"]),
+    ({**V2, "autoGrow": True}, "autoGrow", ["must be false with PremiumV2_LRS"]),
+    ({**V2, "storage": {**FAST, "tier": "P20"}}, "storage.tier", ["takes iops and throughput"]),
+    ({**V2, "storage": {**FAST, "iops": 10}}, "storage.iops", ["allowed: 3000 to 80000"]),
+    ({**V2, "storage": {**FAST, "throughput": 5000}}, "storage.throughput", ["allowed: 125 to 1200"]),
+    ({**V2, "storage": {"type": "PremiumV2_LRS", "iops": 3000}}, "storage.throughput", ["is missing"]),
+    ({"autoGrow": False, "storage": FAST}, "storage.type", ["allowed: GeneralPurpose"]),
+    ({"highAvailability": {"mode": "SameZone"}}, "highAvailability.mode", ["not offered on the Burstable tier"]),
+    ({"highAvailability": {"mode": "Always"}}, "highAvailability.mode", ["SameZone, ZoneRedundant"]),
+    ({"zone": 4}, "zone", ["allowed: 1, 2, 3"]),
+    (
+        {**GENERAL, "zone": 1, "highAvailability": {"mode": "ZoneRedundant", "standbyZone": 1}},
+        "highAvailability.standbyZone",
+        ["the server's own zone, 1"],
+    ),
+    (
+        {**GENERAL, "highAvailability": {"mode": "ZoneRedundant", "standbyZone": 1}},
+        "highAvailability.standbyZone",
+        ["needs server.zone"],
+    ),
+    (
+        {**GENERAL, "zone": 1, "highAvailability": {"mode": "SameZone", "standbyZone": 1}},
+        "highAvailability.standbyZone",
+        ["only with mode: ZoneRedundant"],
+    ),
+    ({"maintenance": {"day": 0, "hour": 2}}, "maintenance.day", ["Sunday, Monday"]),
+    ({"maintenance": {"day": "Sunday"}}, "maintenance.hour", ["is missing"]),
+    ({"maintenance": {"day": "Sunday", "hour": 24}}, "maintenance.hour", ["at most 23"]),
+    ({"maintenance": {"day": "Sunday", "hour": 2, "minute": 60}}, "maintenance.minute", ["at most 59"]),
+]
+
+
+@pytest.mark.parametrize(("server", "path", "words"), BAD, ids=[f"{bad[1]}={str(bad[0])[:40]}" for bad in BAD])
+def test_what_azure_has_not_is_refused(server: dict[str, Any], path: str, words: list[str]) -> None:
+    found = mistakes(server)
+    assert list(found) == [f"server.{path}"], found
+    for word in words:
+        assert word in found[f"server.{path}"]
+
+
+def test_a_wrong_type_of_disk_makes_up_no_other_mistake() -> None:
+    assert list(mistakes({"storageGb": 100, "storage": {"type": "V2"}})) == ["server.storage.type"]
+
+
+def test_every_size_has_the_tier_that_it_comes_with_and_higher_ones() -> None:
+    assert {size: tiers_of(size)[0] for size in STORAGE_GB} == {
+        32: "P4", 64: "P6", 128: "P10", 256: "P15", 512: "P20", 1024: "P30", 2048: "P40", 4095: "P50", 4096: "P50",
+        8192: "P60", 16384: "P70", 32767: "P80",
+    }  # fmt: skip
+    assert tiers_of(32)[-1] == "P50"
+    assert tiers_of(8192)[-1] == "P80"
