@@ -276,7 +276,7 @@ def _storage(server: ServerSettings) -> pg.StorageArgs:
 
 
 def _zones_that_azure_moves(available: HighAvailability) -> list[str]:
-    """Return the zones whose change is no reason to replace: Azure chooses them, a failover swaps them (azurerm #25538).
+    """Return the zones whose change is no reason to replace: Azure chooses, a failover swaps them (azurerm #25538).
 
     What is ignored keeps its old value, and a server without a standby in another zone must not name one.
     """
