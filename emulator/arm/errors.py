@@ -85,8 +85,8 @@ def parent_not_found(parent: str) -> ArmError:
 def reference_not_found(resource: str, namespace: str, reference: str) -> ArmError:
     """Return the refusal of a resource that names another one which is not there.
 
-    Networks have a text of their own (azurerm #13288); the others get that of Resource Manager's check of linked
-    resources.
+    Networks have a text of their own (azure-quickstart-templates #5878); the others get that of Resource Manager's
+    check of linked resources.
     """
     if namespace.lower() == "microsoft.network":
         message = (

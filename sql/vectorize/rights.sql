@@ -7,12 +7,12 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.public_names() RETURNS TABLE (role text, name text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.role, unnest(r.names) FROM (VALUES
-        -- A worker also says how it is, which calls of the dead are still leased, and which index is due.
-        ('vectorize_worker', '{work, status, lease, next_maintenance}'::text[]),
-        ('vectorize_reader', '{status, failures, generations, quota, spend, estimate, search, search_by, embed_query}'),
+        -- A worker also says how it is, which calls of the dead are still leased, which index is due, and how many there should be.
+        ('vectorize_worker', '{work, status, lease, next_maintenance, wanted_workers}'::text[]),
+        ('vectorize_reader', '{status, failures, generations, quota, spend, estimate, search, search_by, embed_query, wanted_workers}'),
         ('vectorize_admin', '{set_deployment, set_search_share, calibrate, define, declared, pause, resume, retry, reembed, verify,
                               switch, rollback, discard, remove, work, next_maintenance, status, failures, generations, quota, spend,
-                              estimate, search, search_by, embed_query, job, deployment, lease}'),
+                              estimate, search, search_by, embed_query, job, deployment, lease, wanted_workers}'),
         ('vectorize_owner', '{grant_rights, check_source, sample_texts}')) AS r (role, names)
 $$;
 

@@ -29,6 +29,7 @@ CALLS = {
     "SELECT name FROM vectorize.job": {WORKER, ADMIN},
     "SELECT name FROM vectorize.deployment": {WORKER, ADMIN},
     "SELECT * FROM vectorize.next_maintenance()": {WORKER, ADMIN},
+    "SELECT vectorize.wanted_workers()": {WORKER, READER, ADMIN},
     "CALL vectorize.pause('docs')": {ADMIN},
     "CALL vectorize.resume('docs')": {ADMIN},
     "CALL vectorize.retry('docs')": {ADMIN},
