@@ -17,6 +17,7 @@ from components.catalogue.extensions import PRELOADS, default_preloads
 from components.catalogue.parameters import PARAMETERS
 from components.cloud import Cloud
 from components.computed import name_of
+from components.connection_settings import POOLER_SWITCH
 from components.dynamic.restart_if_pending import RestartIfPending, RestartIfPendingArgs
 from components.server_rules import split
 from components.settings import StackSettings
@@ -42,9 +43,10 @@ class ParameterPlan:
 
 
 def plan_parameters(settings: StackSettings) -> ParameterPlan:
-    """Plan the parameters that a stack needs: its own, and those that its extensions ask for."""
+    """Plan the parameters that a stack needs: its own, those with a name, those that its extensions ask for."""
     extensions = settings.enabled_extensions
-    wanted: dict[str, object] = dict(settings.parameters)
+    named = {name: value for name, (_, value) in settings.server.named_parameters.items()}
+    wanted: dict[str, object] = {**settings.parameters, **named}
     allowlist = {*extensions, *split(str(wanted.pop(ALLOWLIST, "")))}
     defaults = set(default_preloads(settings.server.version))
     preloads = {PRELOADS[name] for name in extensions if name in PRELOADS} | set(split(str(wanted.pop(PRELOAD, ""))))
@@ -52,7 +54,7 @@ def plan_parameters(settings: StackSettings) -> ParameterPlan:
         # pg_cron can be created in one database only, and that is `postgres` unless told otherwise.
         wanted["cron.database_name"] = settings.cron_database
     values: dict[bool, dict[str, str]] = {False: {}, True: {}}
-    for name, value in sorted(wanted.items()):
+    for name, value in sorted(wanted.items(), key=lambda item: (item[0] != POOLER_SWITCH, item[0])):
         parameter = PARAMETERS.get(name)
         text = parameter.normalise(value) if parameter else str(value)
         if parameter is None or text != parameter.default:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from components.availability_settings import HighAvailability, MaintenanceWindow, Zone
 from components.catalogue.server_sizes import BACKUP_DAYS, STORAGE_GB, TIERS, VERSIONS
+from components.connection_settings import PgBouncerSettings, TlsVersion, named_parameters
 from components.section import Guid, Identifier, Listed, Mapped, Section, TableName, matching, one_of
 from components.storage_settings import StorageSettings
 
@@ -65,6 +66,19 @@ class ServerSettings(Section):
     maintenance: MaintenanceWindow | None = Field(
         default=None, description="When Azure patches the server: day, hour, minute; Azure chooses when left out."
     )
+    minimum_tls: TlsVersion | None = Field(
+        default=None,
+        description="Oldest version of TLS that the server speaks: TLSv1.2 or TLSv1.3; TLSv1.2 when left out."
+        " Connections without TLS are refused either way, unless parameters.require_secure_transport says off.",
+    )
+    pgbouncer: PgBouncerSettings | None = Field(
+        default=None, description="Pooling on port 6432: enabled, poolMode, defaultPoolSize, ..."
+    )
+
+    @property
+    def named_parameters(self) -> dict[str, tuple[str, object]]:
+        """Return the server parameters that have a setting here: its name, and the value."""
+        return named_parameters(self.minimum_tls, self.pgbouncer)
 
 
 class Administrator(Section):

@@ -14,7 +14,14 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from components import availability_rules, job_rules, operations_rules, server_rules, storage_rules
+from components import (
+    availability_rules,
+    connection_rules,
+    job_rules,
+    operations_rules,
+    server_rules,
+    storage_rules,
+)
 from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
 from components.cost_settings import CostSettings
@@ -154,6 +161,7 @@ class StackSettings(Section):
         server_rules.check(settings, findings)
         storage_rules.check(settings, findings)
         availability_rules.check(settings, findings)
+        connection_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         if findings.mistakes:
@@ -199,7 +207,12 @@ class StackSettings(Section):
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the preview should know: what is left out, dropped or unverified."""
-        return (*server_rules.notes(self), *job_rules.notes(self), *operations_rules.notes(self))
+        return (
+            *server_rules.notes(self),
+            *connection_rules.notes(self),
+            *job_rules.notes(self),
+            *operations_rules.notes(self),
+        )
 
 
 def _decode(key: str, value: object) -> object:

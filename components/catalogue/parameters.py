@@ -1,6 +1,7 @@
 """A small catalogue of server parameters: type, default, allowed values, static or not.
 
-Source: MicrosoftDocs/azure-databases-docs, server-parameters/includes/param-16-*.md (2025-05 to 2025-12). Azure ignores
+Source: MicrosoftDocs/azure-databases-docs, server-parameters/includes/param-16-*.md (2025-05 to 2025-12), PgBouncer's
+from param-11-pgbouncer.md (2026-01). Azure ignores
 a parameter that is set to its default and then reports a difference for ever (pulumi-azure-native #4736), so the
 default must be known. A parameter that is not here is passed on as it is.
 """
@@ -94,6 +95,13 @@ PARAMETERS = {
         Parameter("ssl_min_protocol_version", "enumeration", "TLSv1.2", ("TLSv1.2", "TLSv1.3")),
         Parameter("connection_throttle.enable", "boolean", "off"),
         Parameter("pgbouncer.enabled", "boolean", "false", ("true", "false")),
+        Parameter("pgbouncer.pool_mode", "enumeration", "transaction", ("session", "transaction", "statement")),
+        _integer("pgbouncer.default_pool_size", "50", 1, 4950),
+        _integer("pgbouncer.min_pool_size", "0", 0, 4950),
+        _integer("pgbouncer.max_client_conn", "5000", 1, 50_000),
+        _integer("pgbouncer.max_prepared_statements", "0", 0, 5000),
+        _integer("pgbouncer.query_wait_timeout", "120", 0, 86_400, "seconds"),
+        _integer("pgbouncer.server_idle_timeout", "600", 0, 86_400, "seconds"),
         Parameter("log_checkpoints", "boolean", "on"),
         Parameter("log_min_messages", "enumeration", "warning", _LEVELS),
         Parameter("log_min_error_statement", "enumeration", "error", _LEVELS),

@@ -64,3 +64,20 @@ def test_backups_and_maintenance(deploy: Callable[..., Any]) -> None:
     assert server["maintenanceWindow"] == {
         "customWindow": "Enabled", "dayOfWeek": 2, "startHour": 2, "startMinute": 30,
     }  # fmt: skip
+
+
+def test_named_options_are_server_parameters_and_the_pooler_is_on_before_its_own(deploy: Callable[..., Any]) -> None:
+    pooler = {"poolMode": "session", "defaultPoolSize": 100, "maxClientConnections": 5000}
+    recording = deploy({"server": {**GENERAL, "minimumTls": "TLSv1.3", "pgbouncer": pooler}})
+    values = {
+        one.inputs["configurationName"]: one.inputs["value"]
+        for one in recording.of("azure-native:dbforpostgresql:Configuration")
+        if one.inputs["configurationName"] != "azure.extensions"
+    }
+    # 5,000 clients are the default, which Azure would ignore.
+    assert values == {
+        "pgbouncer.enabled": "true", "pgbouncer.default_pool_size": "100", "pgbouncer.pool_mode": "session",
+        "ssl_min_protocol_version": "TLSv1.3",
+    }  # fmt: skip
+    for option in ("default_pool_size", "pool_mode"):
+        assert recording.reaches(f"server-parameters-pgbouncer.{option}", "server-parameters-pgbouncer.enabled")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from emulator.arm import parameters
-from tests.emulator.arm_daemon import SERVERS, ArmDaemon
+from tests.emulator.arm_daemon import SERVERS, ArmDaemon, server_body
 
 SERVER = f"{SERVERS}/tuned"
 CONFIGURATIONS = f"{SERVER}/configurations"
@@ -135,3 +135,16 @@ def test_a_failure_in_postgresql_changes_nothing(arm: ArmDaemon) -> None:
     assert "breaks the server" in error["message"]
     assert arm.call("GET", f"{CONFIGURATIONS}/log_lock_waits").json()["properties"]["value"] == "off"
     assert arm.call("GET", SERVER).json()["properties"]["state"] == "Ready"
+
+
+def test_the_poolers_parameters_are_hidden_until_it_is_on(arm: ArmDaemon) -> None:
+    on = {"properties": {"value": "true", "source": "user-override"}}
+    assert "needs GeneralPurpose" in arm.refused("PUT", f"{CONFIGURATIONS}/pgbouncer.enabled", on)[2]
+    body = server_body()
+    arm.done("PUT", f"{SERVERS}/pooled", {**body, "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}})
+    size = f"{SERVERS}/pooled/configurations/pgbouncer.default_pool_size"
+    assert arm.refused("PUT", size, {"properties": {"value": "100"}})[0] == 404
+    arm.done("PUT", f"{SERVERS}/pooled/configurations/pgbouncer.enabled", on)
+    assert arm.done("PUT", size, {"properties": {"value": "100"}})["properties"]["value"] == "100"
+    listed = arm.call("GET", f"{SERVERS}/pooled/configurations").json()["value"]
+    assert "pgbouncer.pool_mode" in [one["name"] for one in listed]

@@ -15,6 +15,8 @@ SERVER = {
     "highAvailability": {"mode": "ZoneRedundant", "standbyZone": "3"},
     "geoRedundantBackup": True,
     "maintenance": {"day": "Sunday", "hour": 2, "minute": 30},
+    "minimumTls": "TLSv1.3",
+    "pgbouncer": {"defaultPoolSize": 100},
 }
 
 
@@ -36,6 +38,8 @@ def test_azure_has_what_was_asked_for_and_fills_in_the_rest(options: StackAtWork
     assert server["backup"]["geoRedundantBackup"] == "Enabled"
     assert (server["maintenanceWindow"]["startHour"], server["maintenanceWindow"]["startMinute"]) == (2, 30)
     assert (server["storage"]["tier"], server["storage"]["iops"]) == ("P4", 120)
+    pool = options.arm("GET", "/configurations/pgbouncer.default_pool_size")["properties"]
+    assert (pool["value"], pool["source"]) == ("100", "user-override")
 
 
 def test_what_azure_filled_in_is_no_drift(options: StackAtWork) -> None:
@@ -47,10 +51,12 @@ def test_what_azure_filled_in_is_no_drift(options: StackAtWork) -> None:
 def test_the_disk_grows_and_what_can_be_switched_off_is(options: StackAtWork) -> None:
     def change(values: dict[str, Any]) -> None:
         values["server"] |= {"storageGb": 64, "storage": {"tier": "P15"}, "highAvailability": {"mode": "Disabled"}}
-        del values["server"]["maintenance"]
+        del values["server"]["maintenance"], values["server"]["pgbouncer"], values["server"]["minimumTls"]
 
     options.edit(change)
-    assert options.up()["changed"] == {"update": 1}
+    assert options.up()["changed"] == {"update": 1, "delete": 3}
+    assert options.arm("GET", "/configurations/ssl_min_protocol_version")["properties"]["value"] == "TLSv1.2"
+    assert options.arm("GET", "/configurations/pgbouncer.enabled")["properties"]["value"] == "false"
     server = options.arm("GET", "")["properties"]
     assert (server["storage"]["storageSizeGB"], server["storage"]["tier"]) == (64, "P15")
     assert server["highAvailability"]["mode"] == "Disabled"

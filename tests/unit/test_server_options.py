@@ -43,6 +43,9 @@ def mistakes(server: dict[str, Any]) -> dict[str, str]:
         {**GENERAL, "highAvailability": {"mode": "SameZone"}},
         {"maintenance": {"day": "sunday", "hour": 2}},
         {"geoRedundantBackup": True},
+        {"minimumTls": "tlsv1.3"},
+        {**GENERAL, "pgbouncer": {"poolMode": "session", "defaultPoolSize": 100}},
+        {"pgbouncer": {"enabled": False}},
     ],
     ids=str,
 )
@@ -84,6 +87,11 @@ BAD: list[tuple[dict[str, Any], str, list[str]]] = [
         "highAvailability.standbyZone",
         ["only with mode: ZoneRedundant"],
     ),
+    ({"minimumTls": "TLSv1.1"}, "minimumTls", ["TLSv1.2, TLSv1.3"]),
+    ({"pgbouncer": {}}, "pgbouncer.enabled", ["not offered on the Burstable tier"]),
+    ({**GENERAL, "pgbouncer": {"poolMode": "row"}}, "pgbouncer.poolMode", ["session, transaction, statement"]),
+    ({**GENERAL, "pgbouncer": {"defaultPoolSize": 0}}, "pgbouncer.defaultPoolSize", ["at least 1"]),
+    ({**GENERAL, "pgbouncer": {"enabled": False, "minPoolSize": 5}}, "pgbouncer", ["only while it is enabled"]),
     ({"maintenance": {"day": 0, "hour": 2}}, "maintenance.day", ["Sunday, Monday"]),
     ({"maintenance": {"day": "Sunday"}}, "maintenance.hour", ["is missing"]),
     ({"maintenance": {"day": "Sunday", "hour": 24}}, "maintenance.hour", ["at most 23"]),
@@ -97,6 +105,30 @@ def test_what_azure_has_not_is_refused(server: dict[str, Any], path: str, words:
     assert list(found) == [f"server.{path}"], found
     for word in words:
         assert word in found[f"server.{path}"]
+
+
+def test_a_parameter_with_a_setting_of_its_own_is_given_once() -> None:
+    config = {
+        **BASE,
+        "server": {**GENERAL, "minimumTls": "TLSv1.3", "pgbouncer": {"poolMode": "session"}},
+        "parameters": {
+            "ssl_min_protocol_version": "TLSv1.2", "pgbouncer.enabled": True, "pgbouncer.pool_mode": "session",
+            "pgbouncer.stats_users": "team",
+        },
+    }  # fmt: skip
+    with pytest.raises(SettingsError) as caught:
+        StackSettings.parse(config)
+    assert {mistake.path: mistake.message for mistake in caught.value.mistakes} == {
+        "parameters.ssl_min_protocol_version": "is set by server.minimumTls too; leave it out here",
+        "parameters.pgbouncer.enabled": "is set by server.pgbouncer too; leave it out here",
+        "parameters.pgbouncer.pool_mode": "is set by server.pgbouncer too; leave it out here",
+    }
+
+
+def test_a_way_in_without_tls_is_told() -> None:
+    config = {**BASE, "parameters": {"require_secure_transport": False}}
+    assert "without TLS" in " ".join(StackSettings.parse(config).notes)
+    assert StackSettings.parse({**BASE, "server": {"minimumTls": "TLSv1.3"}}).notes == ()
 
 
 def test_a_wrong_type_of_disk_makes_up_no_other_mistake() -> None:
