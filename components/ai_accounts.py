@@ -100,6 +100,8 @@ class AiAccounts(pulumi.ComponentResource):
             tags=dict(self._args.tags),
             kind=kind,
             sku=cs.SkuArgs(name=sku),
+            # What an account reads elsewhere, a key of its own for example, it reads with this (Azure Policy fe3fd216).
+            identity=cs.IdentityArgs(type="SystemAssigned"),
             properties=cs.AccountPropertiesArgs(
                 custom_sub_domain_name=physical_name,
                 disable_local_auth=not self._keys,

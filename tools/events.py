@@ -27,6 +27,9 @@ class Change:
         kind: the resource's type token.
         name: the resource's name in the program.
         inputs: what the program asked for; secrets are masked by the engine.
+        before: what it asked for last time; empty for what is new.
+        urn: the resource's name in the world of the engine.
+        replaced_for: the inputs that make it be replaced.
         real: whether it is a resource of its own, not a component, which only groups others.
         started, ended: seconds since the epoch, whole ones, as the engine's log has them.
     """
@@ -38,6 +41,9 @@ class Change:
     real: bool
     started: int
     ended: int
+    before: dict[str, Any] = field(default_factory=dict)
+    urn: str = ""
+    replaced_for: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> int:
@@ -45,11 +51,29 @@ class Change:
         return self.ended - self.started
 
 
+@dataclass(frozen=True)
+class PolicyFinding:
+    """What a policy of the pack said of a resource.
+
+    Attributes:
+        policy: its id.
+        denied: whether it stops the change, rather than warns.
+        resource: the resource's name in the program.
+        text: what is wrong and what to do.
+    """
+
+    policy: str
+    denied: bool
+    resource: str
+    text: str
+
+
 @dataclass
 class Events:
     """What one run of the engine reported."""
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
+    policies: list[PolicyFinding] = field(default_factory=list)
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -65,6 +89,18 @@ class Events:
                 is_real(new),
                 now,
                 now,
+                (data.get("old") or {}).get("inputs") or {},
+                data["urn"],
+                tuple(data.get("keys") or ()),
+            )
+        elif policy := event.get("policyEvent"):
+            self.policies.append(
+                PolicyFinding(
+                    policy["policyName"],
+                    policy["enforcementLevel"] == "mandatory",
+                    policy.get("resourceUrn", "").rpartition("::")[2],
+                    policy["message"],
+                )
             )
         elif ended := event.get("resOutputsEvent"):
             data = ended["metadata"]

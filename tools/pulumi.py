@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tools import locks, target
 from tools.engine import find as engines
@@ -42,15 +43,19 @@ class Pulumi:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for the stack's engine."""
-        return [str(self.engine.pulumi), *arguments, *(() if sys.stdout.isatty() else ("--color", "never"))]
+        # What is kept on its way to a terminal is meant for it too.
+        return [str(self.engine.pulumi), *arguments, "--color", "always" if sys.stdout.isatty() else "never"]
 
-    def change(self, operation: str, arguments: Sequence[str], *, to_stderr: bool = False) -> tuple[int, Events]:
+    def change(
+        self, operation: str, arguments: Sequence[str], *, to: IO[str] | None = None, errors_too: bool = False
+    ) -> tuple[int, Events]:
         """Run one of the operations on the stack; what it prints goes to the terminal.
 
         Args:
             operation: up, preview, refresh or destroy.
             arguments: more arguments for it.
-            to_stderr: keep standard output free, for data.
+            to: where standard output goes instead of the terminal.
+            errors_too: whether standard error goes there as well.
 
         Returns:
             The exit status, and what the engine reported.
@@ -63,8 +68,23 @@ class Pulumi:
         pipe = EventPipe()
         command += ["--event-log", pipe.path]
         environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}  # `--event-log` asks for it
-        code = _run(command, environment, pipe.writing, to_stderr=to_stderr)
+        code = _run(command, environment, pipe.writing, to=to, errors_too=errors_too)
         return code, pipe.finish()
+
+    def captured(self, arguments: Sequence[str], *, beside: bool = False) -> tuple[int, Events, str]:
+        """Preview the stack, and keep what the engine prints instead of printing it.
+
+        Args:
+            arguments: more arguments for the preview.
+            beside: let what goes to standard error through, so that what is kept is data alone.
+
+        Returns:
+            The exit status, what the engine reported, and what it printed.
+        """
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
+            code, events = self.change("preview", arguments, to=kept, errors_too=not beside)
+            kept.seek(0)
+            return code, events, kept.read()
 
     def pass_on(self, arguments: Sequence[str]) -> int:
         """Run any command of the engine as it was written, with the working copy of the config where it takes one."""
@@ -130,7 +150,13 @@ def _path(engine: engines.Engine) -> str:
     return os.pathsep.join([str(engine.folder), os.environ.get("PATH", os.defpath)])
 
 
-def _run(command: list[str], environment: dict[str, str], *descriptors: int, to_stderr: bool = False) -> int:
+def _run(
+    command: list[str],
+    environment: dict[str, str],
+    *descriptors: int,
+    to: IO[str] | None = None,
+    errors_too: bool = False,
+) -> int:
     """Run to the end; an interrupt is the engine's to handle, once to wind down and twice to stop at once."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -138,7 +164,8 @@ def _run(command: list[str], environment: dict[str, str], *descriptors: int, to_
             command,
             cwd=ROOT,
             env=environment,
-            stdout=sys.stderr if to_stderr else None,
+            stdout=to,
+            stderr=subprocess.STDOUT if errors_too else None,
             pass_fds=descriptors,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - sets one signal, no more
         )

@@ -99,6 +99,18 @@ class Workplace:
                 found.append(process)
         return found
 
+    def exempt(self, stack: str, *violations: tuple[str, str], until: str = "2099-12-31") -> None:
+        """Let a stack violate rules of the policy pack: pairs of a rule and a resource; none takes all back."""
+        path = self.root / "policy" / "stacks.yaml"
+        decided = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        decided[stack] = {
+            "exemptions": [
+                {"rule": rule, "resource": resource, "reason": "What this test is about.", "until": until}
+                for rule, resource in violations
+            ]
+        }
+        path.write_text(yaml.safe_dump(decided), encoding="utf-8")
+
     def stack(self, name: str) -> StackAtWork:
         """Return one stack of this workplace."""
         return StackAtWork(self, name)

@@ -29,6 +29,12 @@ def keys(place: Workplace, small: dict[str, Any]) -> Iterator[StackAtWork]:
             },
         }
     )
+    place.exempt(
+        "keys",
+        ("pg-entra-admin", "server"),
+        ("ai-local-auth-off", "ai-openai"),
+        ("ai-local-auth-off", "ai-language"),
+    )
     stack.up()
     yield stack
     stack.run("destroy")

@@ -61,17 +61,18 @@ def lint() -> int:
 
 
 def schema(*, check: bool) -> None:
-    """Write what is made from the settings, or compare it with what is checked in.
+    """Write what is made from the settings and the rules, or compare it with what is checked in.
 
     Raises:
         Failure: with `check`, the files differ.
     """
     from components.settings_reference import write_schema
+    from policy.reference import write_page
 
-    stale = ", ".join(str(path) for path in write_schema(check=check))
+    stale = ", ".join(str(path) for path in (*write_schema(check=check), *write_page(check=check)))
     if stale and check:
-        raise Failure(f"Not what the settings make: {stale}.", "Run `make schema` and check the files in.")
-    print(f"Written: {stale}." if stale else "The schema and the page of the config are up to date.")
+        raise Failure(f"Not what the settings and rules make: {stale}.", "Run `make schema` and check the files in.")
+    print(f"Written: {stale}." if stale else "The schema and the pages of the config and the rules are up to date.")
 
 
 def lock(*, upgrade: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tools import session
+from tools import gate, session
 from tools.commands import preflight
 from tools.commands.up import QUIET, ready
 from tools.failure import Failure
@@ -31,10 +31,13 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     steps = Steps()
     pulumi = ready(stack, target, steps)
     beside = preflight.Beside(pulumi, PREFLIGHT_SECONDS)
-    with steps.step("pulumi preview"):
-        code, events = pulumi.change("preview", [*QUIET, *arguments])
+    data = bool(AS_DATA.intersection(arguments))
+    with steps.step("pulumi preview", "Previewing ..."):
+        seen = gate.preview(pulumi, [*QUIET, *arguments], data=data)
+    code, events = seen.code, seen.events
     if code and not events.changes:
         explain_config(stack)
+    print(seen.text, end="")
     new = [change for change in events.of_kind(JOB) if change.operation == "create"]
     unknown = [change for change in new if not change.inputs.get("estimate")]
     if unknown and not code:
@@ -42,7 +45,7 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
             for line in estimates(pulumi, unknown):
                 print(line)
     with steps.step("preflight"):
-        print("\n".join(beside.lines()), file=sys.stderr if AS_DATA.intersection(arguments) else sys.stdout)
+        print("\n".join([seen.sentence(), *beside.lines()]), file=sys.stderr if data else sys.stdout)
     print(steps.line(), file=sys.stderr)
     return code
 

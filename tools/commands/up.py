@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from tools import gate
 from tools import target as targets
 from tools.carried import hollow_extensions, refuse_missing_extensions
 from tools.commands import summary
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 QUIET = ("--suppress-outputs",)
 WITHOUT_ASKING = ("--yes", "--skip-preview")
+CONSENT = frozenset({*WITHOUT_ASKING, "-y", "-f"})
 
 
 def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
@@ -34,11 +36,21 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
         for line in hollow_extensions(stack):
             print(line, file=sys.stderr)
     pulumi = ready(stack, target, steps)
+    with steps.step("policies", "Checking what would change ..."):
+        seen = gate.preview(pulumi, [*QUIET, *arguments])
+    if seen.code and not seen.events.changes:
+        explain_config(stack)
+    if seen.code:
+        print(seen.text, file=sys.stderr)
+        raise stopped(seen)
+    if not pulumi.local:
+        print(seen.text, file=sys.stderr if as_json else sys.stdout)
+        ask(arguments)
+    print(seen.sentence(), file=sys.stderr)
     with steps.step("pulumi up"):
-        code, events = pulumi.change("up", [*QUIET, *consent(pulumi), *arguments], to_stderr=as_json)
+        to = sys.stderr if as_json else None
+        code, events = pulumi.change("up", [*QUIET, *WITHOUT_ASKING, *without_consent(arguments)], to=to)
     if code:
-        if not events.changes:
-            explain_config(stack)
         raise Failure(
             f"`pulumi up` ended with status {code}; what it did so far is recorded.",
             "Mend what it names above, then run `make up` again: it goes on from there.",
@@ -74,6 +86,40 @@ def ready(stack: str, target: str, steps: Steps) -> Pulumi:
     """Make everything ready for the engine, timing it."""
     with steps.step("ready", "Making ready: engine, emulator, stack ..." if target == targets.EMULATOR else ""):
         return open_stack(stack, target)
+
+
+def stopped(seen: gate.Preview) -> Failure:
+    """Say why nothing was begun."""
+    if not seen.denied:
+        return Failure(
+            "The preview failed, so nothing was changed.", "Mend what it names above, then run `make up` again."
+        )
+    rules = sorted({found.policy for found in seen.denied})
+    return Failure(
+        f"The policies of {seen.environment} deny this, so nothing was changed: {', '.join(rules)}.",
+        "Mend what they name above; docs/policies.md says how an exemption is given.",
+    )
+
+
+def ask(arguments: list[str]) -> None:
+    """Ask whether to do what the preview says, where nobody has said so.
+
+    Raises:
+        Failure: the answer is no, or there is nobody to ask.
+    """
+    if CONSENT.intersection(arguments):
+        return
+    if not sys.stdin.isatty():
+        raise Failure("Nobody is here to say yes to this preview.", "Say it beforehand: make up ARGS=--yes")
+    import typer
+
+    if not typer.confirm("Do this?"):
+        raise Failure("Nothing was changed.")
+
+
+def without_consent(arguments: list[str]) -> list[str]:
+    """Return the arguments without those that are given in any case."""
+    return [argument for argument in arguments if argument not in CONSENT]
 
 
 def consent(pulumi: Pulumi) -> tuple[str, ...]:

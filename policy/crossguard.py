@@ -1,0 +1,124 @@
+"""The rules as a CrossGuard pack.
+
+The engine hands a pack each resource's inputs one by one, and at the end all resources with what they refer to but with
+their outputs. Rules want both, so the pack remembers the inputs until the end comes. Levels arrive as the pack's
+configuration, the standard way; without one, those of prod hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+    proxy,
+)
+from pulumi_policy.deserialize import serialize_properties
+
+from policy.decisions import read
+from policy.finding import findings
+from policy.plan import UNKNOWN, Plan, PlannedResource
+from policy.rule import Rule
+from policy.rules import RULES
+
+NAME = "postgres-genai"
+_UNKNOWN_VALUES = {value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_")}
+
+
+def serve() -> None:
+    """Serve the pack until the engine ends."""
+    PolicyPack(NAME, policies(), description="Rules for PostgreSQL with generative AI on Azure, by environment.")
+
+
+def policies() -> list[Policy]:
+    """Return the rules as the engine's policies, after the one that remembers inputs."""
+    inputs: dict[str, Mapping[str, Any]] = {}
+
+    def remember(args: ResourceValidationArgs, _: ReportViolation) -> None:
+        inputs[args.urn] = plain(args.props)
+
+    memory = ResourceValidationPolicy(
+        "remember-inputs",
+        "Remembers what the program asks for, for the rules about several resources; finds nothing itself.",
+        remember,
+    )
+    return [memory, *(_policy(rule, inputs) for rule in RULES), _exemptions(inputs)]
+
+
+def _policy(rule: Rule, inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        plan = plan_of(args, inputs)
+        for found in findings(plan, rule, read(plan.stack, RULES)):
+            if found.exemption is None:
+                report(f"{found.text}\n{rule.remediation} [{rule.source}]", found.urn)
+
+    return StackValidationPolicy(
+        rule.id,
+        rule.description,
+        validate,
+        enforcement_level=EnforcementLevel(rule.levels.prod.enforcement),
+        remediation_steps=rule.remediation,
+    )
+
+
+def _exemptions(inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
+    """Return the policy that says what is let pass, so that no exemption is forgotten."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        plan = plan_of(args, inputs)
+        decisions = read(plan.stack, RULES)
+        for rule in RULES:
+            for found in findings(plan, rule, decisions):
+                if found.exemption is not None:
+                    report(
+                        f"{rule.id} until {found.exemption.until}: {found.text}. {found.exemption.reason}", found.urn
+                    )
+
+    return StackValidationPolicy(
+        "exemptions", "What policy/stacks.yaml lets pass, and until when.", validate, EnforcementLevel.ADVISORY
+    )
+
+
+def plan_of(args: StackValidationArgs, inputs: Mapping[str, Mapping[str, Any]]) -> Plan:
+    """Return the engine's resources as a plan."""
+    return Plan(
+        tuple(
+            PlannedResource(
+                kind=resource.resource_type,
+                name=resource.name,
+                urn=resource.urn,
+                inputs=inputs.get(resource.urn, {}),
+                outputs=plain(resource.props),
+                protect=bool(resource.opts.protect),
+                refers={
+                    name: frozenset(other.urn for other in others)
+                    for name, others in resource.property_dependencies.items()
+                },
+            )
+            for resource in args.resources
+        ),
+        datetime.now(UTC).date(),
+    )
+
+
+def plain(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's properties as plain values, with UNKNOWN for what a preview does not know."""
+    found: dict[str, Any] = _known(serialize_properties(properties))
+    return found
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _known(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_known(inner) for inner in value]
+    return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_VALUES else value
