@@ -86,7 +86,7 @@ RULES = (
         description="A server has a standby in another zone.",
         levels=Levels(OFF, OFF, DENY),
         source="PSR AZR-000434; POL 493c215d; APRL",
-        remediation="Set server.highAvailability to ZoneRedundant.",
+        remediation="Set server.highAvailability.mode to ZoneRedundant.",
         check=zone_redundancy,
     ),
     Rule(
@@ -102,7 +102,7 @@ RULES = (
         description="A server is updated at an hour of the stack's choice.",
         levels=Levels(OFF, WARN, DENY),
         source="APRL",
-        remediation="Set server.maintenanceWindow.",
+        remediation="Set server.maintenance: {day: Sunday, hour: 2}.",
         check=maintenance,
     ),
     Rule(
