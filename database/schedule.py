@@ -20,8 +20,22 @@ _PURGE_EVERY = "17 * * * *"
 DEFINITION = f"{_WORK} every {_EVERY}"
 """What a worker's job does, for telling whether jobs were declared by another version of this program."""
 
+# A command is fixed text, and which index is due is not: one job looks, and makes the statement a job of its own until
+# it is done. No job is taken away while its statement builds, for that would end it.
+_MAINTAIN_EVERY = "20 seconds"
+_STATEMENT_EVERY = "* * * * *"
+_MAINTAIN = """
+WITH due AS (SELECT statement FROM vectorize.next_maintenance() LIMIT 1)
+SELECT cron.schedule_in_database({statement}, {every}, due.statement, {database}) FROM due
+UNION ALL SELECT cron.unschedule(j.jobid)::int FROM cron.job AS j
+WHERE j.jobname = {statement} AND j.username = current_user AND NOT EXISTS (SELECT FROM due)
+AND NOT EXISTS (SELECT FROM vectorize.generations WHERE index_state = 'building')
+"""
+
 _PURGE = "DELETE FROM cron.job_run_details WHERE {runs} AND start_time < now() - interval '1 day'"
-_RUNS = "database = {database} AND command LIKE 'CALL vectorize.work(%'"
+_RUNS = (
+    "database = {database} AND (command LIKE 'CALL vectorize.work(%' OR command LIKE '%vectorize.next_maintenance()%')"
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +49,13 @@ class CronJob:
     active: bool = True
 
 
-def names(database: str, parallel: int) -> list[str]:
-    """Return the names of the jobs that make `parallel` workers for a database, the one that purges last."""
-    return [f"{_prefix(database)}{number}" for number in (*range(1, parallel + 1), "purge")]
+def names(database: str, parallel: int, cron_database: str) -> list[str]:
+    """Return the names of the jobs that make `parallel` workers for a database, and of those that see to the rest.
+
+    Where pg_cron lives in another database, none of its jobs can see there which index is due.
+    """
+    rest = ["maintain", "purge"] if cron_database == database else ["purge"]
+    return [f"{_prefix(database)}{number}" for number in (*range(1, parallel + 1), *rest)]
 
 
 def healthy(conn: psycopg.Connection, database: str, parallel: int) -> list[str]:
@@ -90,7 +108,7 @@ def remove(conn: psycopg.Connection, database: str) -> None:
     if not _installed(conn):
         return
     with explained(f"removing the scheduled workers of database {database}"), conn.transaction():
-        for _, number in _found(conn, database):
+        for _, number in _found(conn, database, with_statement=True):
             conn.execute("SELECT cron.unschedule(%s::bigint)", [number])
         conn.execute(sql.SQL("DELETE FROM cron.job_run_details WHERE ") + _runs(database))
 
@@ -140,21 +158,36 @@ def _prefix(database: str) -> str:
     return f"postgres-genai {database} "
 
 
+def _statement_job(database: str) -> str:
+    return f"{_prefix(database)}statement"
+
+
 def _runs(database: str) -> sql.Composed:
     return sql.SQL(_RUNS).format(database=sql.Literal(database))
 
 
 def _wanted(conn: psycopg.Connection, database: str, parallel: int) -> list[CronJob]:
-    *workers, purge = names(database, parallel)
     delete = sql.SQL(_PURGE).format(runs=_runs(database)).as_string(conn)
+    maintain = sql.SQL(_MAINTAIN).format(
+        statement=sql.Literal(_statement_job(database)),
+        every=sql.Literal(_STATEMENT_EVERY),
+        database=sql.Literal(database),
+    )
+    jobs = {
+        "maintain": (_MAINTAIN_EVERY, maintain.as_string(conn).strip(), database),
+        "purge": (_PURGE_EVERY, delete, conn.info.dbname),
+    }
     return [
-        *(CronJob(name, _EVERY, _WORK, database) for name in workers),
-        CronJob(purge, _PURGE_EVERY, delete, conn.info.dbname),
+        CronJob(name, *jobs.get(name.removeprefix(_prefix(database)), (_EVERY, _WORK, database)))
+        for name in names(database, parallel, conn.info.dbname)
     ]
 
 
-def _found(conn: psycopg.Connection, database: str) -> list[tuple[CronJob, int]]:
-    """Return this user's jobs for a database, each with its number; none where there is no pg_cron."""
+def _found(conn: psycopg.Connection, database: str, *, with_statement: bool = False) -> list[tuple[CronJob, int]]:
+    """Return this user's jobs for a database, each with its number; none where there is no pg_cron.
+
+    The job of a statement that is due comes and goes by itself, and is left out unless asked for.
+    """
     if not _installed(conn):
         return []
     with explained(f"reading the scheduled workers of database {database}"):
@@ -163,7 +196,11 @@ def _found(conn: psycopg.Connection, database: str) -> list[tuple[CronJob, int]]
             "AND username = current_user ORDER BY jobid",
             [_prefix(database)],
         ).fetchall()
-    return [(CronJob(*values), number) for *values, number in rows]
+    return [
+        (CronJob(*values), number)
+        for *values, number in rows
+        if with_statement or values[0] != _statement_job(database)
+    ]
 
 
 def _installed(conn: psycopg.Connection) -> bool:

@@ -1,4 +1,4 @@
-"""The one process of the emulator: it owns the state, and everything listens in it."""
+"""The emulator's daemon: it owns the state. Embeddings and the gateway have a process each, which end with it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from emulator.state import Home, Settings, StateError
 if TYPE_CHECKING:
     from emulator.ai.faults import Faults
     from emulator.ai.usage import Usage
-    from emulator.postgres.gateway import Gateway
+    from emulator.postgres.gateway_process import GatewayProcess
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Daemon:
         self.store: Store
         self.identity: Identity
         self.backend: Backend
-        self._gateway: Gateway
+        self._gateway: GatewayProcess
         self._usage: Usage
         self._faults: Faults
         self._saved: Json = {}
@@ -123,7 +123,7 @@ class Daemon:
         context.load_cert_chain(certificates.server, certificates.server_key)
         await self._serve(self._https_app(), https, context)
         await self._serve(self._http_app(), http, None)
-        await self._start_gateway(certificates)
+        self._start_gateway(certificates)
         await asyncio.gather(recover(self.store, self.backend), asyncio.to_thread(self._start_providers, certificates))
         self.settings.pid = os.getpid()
         self.settings.write(self.home)
@@ -231,17 +231,21 @@ class Daemon:
         self._exits.push_async_callback(runner.cleanup)
         await web.SockSite(runner, listener, ssl_context=context).start()
 
-    async def _start_gateway(self, certificates: Certificates) -> None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificates.server, certificates.server_key)
-        self._gateway = self._parts.gateway(self.lookup, self.identity, self.backend, context)
+    def _start_gateway(self, certificates: Certificates) -> None:
+        from emulator.postgres.directory import OwnDirectory
+        from emulator.postgres.gateway_process import GatewayProcess, GatewaySettings
+
+        self._gateway = GatewayProcess(
+            OwnDirectory(self.lookup, self.backend),
+            GatewaySettings(certificates.server, certificates.server_key, self.identity),
+        )
         forced = self._forced.gateway
         try:
-            port = await self._gateway.start(HOST, forced or self.settings.gateway_port)
+            port = self._gateway.start(HOST, forced or self.settings.gateway_port)
         except OSError as error:
             if forced:
                 raise _port_error(error, forced) from None
-            port = await self._gateway.start(HOST, 0)
+            port = self._gateway.start(HOST, 0)
         self._exits.push_async_callback(self._gateway.stop)
         self.settings.gateway_port = port
 

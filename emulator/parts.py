@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,6 @@ from emulator.postgres.backend import Backend, Services
 if TYPE_CHECKING:
     from emulator.ai.faults import Faults
     from emulator.ai.usage import Usage
-    from emulator.postgres.gateway import Gateway
 
 
 class RunningProviders(Protocol):
@@ -40,12 +38,6 @@ class Parts:
         from emulator.postgres.embedded import EmbeddedBackend
 
         return EmbeddedBackend(home, services)
-
-    def gateway(self, lookup: Lookup, identity: Identity, backend: Backend, context: ssl.SSLContext) -> Gateway:
-        """Return the front of the servers."""
-        from emulator.postgres.gateway import Gateway
-
-        return Gateway(lookup, identity, backend, context)
 
     def ai(self, lookup: Lookup, identity: Identity, usage: Usage, faults: Faults) -> web.Application:
         """Return the data planes of the AI accounts."""

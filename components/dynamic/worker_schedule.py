@@ -72,7 +72,7 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
         """Tell whether another version declared the jobs, or the last refresh found them altered or cut off."""
         wanted = self.decode(Props(news))
         now = {
-            "jobs": schedule.names(wanted.connection.database, wanted.parallel),
+            "jobs": schedule.names(wanted.connection.database, wanted.parallel, wanted.cron_database),
             "definition": schedule.DEFINITION,
             "statementTimeout": "0",
         }
@@ -92,7 +92,7 @@ class WorkerScheduleProvider(Provider[WantedSchedule]):
         if changed:
             progress(f"pg_cron: declared {wanted.parallel} workers for database {database}")
         return {
-            "jobs": schedule.names(database, wanted.parallel),
+            "jobs": schedule.names(database, wanted.parallel, wanted.cron_database),
             "definition": schedule.DEFINITION,
             "statementTimeout": "0",
             "timeoutBefore": had.get("timeoutBefore") if before is None else before,

@@ -15,14 +15,15 @@ import ssl
 import struct
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from emulator.arm.lookup import Lookup, ServerView
+from emulator.arm.lookup import ServerView
 from emulator.identity import Identity
 from emulator.postgres import admission, wire
 from emulator.postgres.admission import Refusal
-from emulator.postgres.backend import Backend, BackendError
+from emulator.postgres.backend import BackendError
 from emulator.postgres.configuration import SUPERUSER
+from emulator.postgres.directory import Directory
 from emulator.postgres.peer import Peer
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,23 @@ _MAXIMUM_MESSAGE_BYTES = 1 << 24
 _REGULAR_CLOSE = (EOFError, ConnectionError, ssl.SSLError, asyncio.TimeoutError)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, on a free port for 0.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
 class Gateway:
     """Accept clients, admit or refuse them as the service does, and connect them to their server.
 
@@ -45,11 +63,24 @@ class Gateway:
     over the server's trusted socket. All others go on to the server's TCP port, which asks for their password itself.
     """
 
-    def __init__(self, lookup: Lookup, identity: Identity, backend: Backend, ssl_context: ssl.SSLContext) -> None:
-        """Take the context over: the gateway sets its server name callback and its application protocol."""
-        self._lookup = lookup
+    def __init__(
+        self,
+        directory: Directory,
+        identity: Identity,
+        ssl_context: ssl.SSLContext,
+        changed: Callable[[Mapping[str, int]], None] | None = None,
+    ) -> None:
+        """Take the context over: the gateway sets its server name callback and its application protocol.
+
+        Args:
+            directory: Where the servers are.
+            identity: Whose tokens are accepted.
+            ssl_context: With the certificate of all servers.
+            changed: Is told how many sessions each server has whenever that changes.
+        """
+        self._directory = directory
         self._identity = identity
-        self._backend = backend
+        self._changed = changed
         self._context = ssl_context
         self._names: weakref.WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = weakref.WeakKeyDictionary()
         self._listener: socket.socket | None = None
@@ -65,24 +96,11 @@ class Gateway:
         """Return how many sessions each server has at present."""
         return +self._open
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port, which is a free one for 0.
-
-        Raises:
-            OSError: The port is taken.
-        """
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(_BACKLOG)
-            listener.setblocking(False)
-        except OSError:
-            listener.close()
-            raise
+    def start(self, listener: socket.socket) -> None:
+        """Serve whoever connects to a socket that listens; it is closed with the gateway."""
+        listener.setblocking(False)
         self._listener = listener
         self._accepting = asyncio.create_task(self._accept(listener))
-        return int(listener.getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and end every session."""
@@ -174,7 +192,7 @@ class Gateway:
         parameters = wire.startup_parameters(body)
         user = parameters.get("user", "")
         try:
-            server = self._find_server(connection.host)
+            server = await self._find_server(connection.host)
             if not admission.is_accessible(server):
                 # As if nothing listened; how a stopped server's name answers is unverified.
                 _log.info("%s is %s: connection of %s dropped", server.name, server.state, connection.address)
@@ -192,14 +210,14 @@ class Gateway:
         await self._relay_until_ready(server.name, connection, connection.upstream)
         _log.info("%s connected to %s as %r", connection.address, server.name, user)
 
-    def _find_server(self, host: str | None) -> ServerView:
+    async def _find_server(self, host: str | None) -> ServerView:
         """Return the server that a client named in the TLS handshake."""
         if not host:
             # On the service every server has an address of its own, so it needs no name.
             raise Refusal(
                 "the connection names no server", "08004", "Connect by the server's name, not by its address."
             )
-        server = self._lookup.server_by_host(host)
+        server = await self._directory.server(host)
         if server is None:
             raise Refusal(f'there is no server "{host}"', "08004", "On Azure this name would not be in DNS.")
         return server
@@ -226,7 +244,7 @@ class Gateway:
             return known
         for attempt in range(2):
             try:
-                return await self._backend.principal(server.name, user)
+                return await self._directory.principal(server.name, user)
             except BackendError:
                 if attempt == 0:
                     await self._start_again(server.name)
@@ -237,7 +255,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for attempt in range(2):
             try:
-                folder, port = self._backend.address(name)
+                folder, port = await self._directory.address(name)
                 if trusted:
                     return (await loop.create_unix_connection(Peer, str(folder / f".s.PGSQL.{port}")))[1]
                 return (await loop.create_connection(Peer, "127.0.0.1", port))[1]
@@ -251,7 +269,7 @@ class Gateway:
     async def _start_again(self, name: str) -> None:
         _log.warning("PostgreSQL server %s does not answer: starting it", name)
         try:
-            await self._backend.start(name)
+            await self._directory.start(name)
         except BackendError as error:
             _log.error("PostgreSQL server %s: %s", name, error)
 
@@ -286,12 +304,14 @@ class Gateway:
     def _count(self, name: str, connection: _Connection) -> None:
         """Count a session until it ends."""
 
-        def uncount(_: asyncio.Future[None]) -> None:
-            self._open[name] -= 1
+        def add(sessions: int) -> None:
+            self._open[name] += sessions
+            if self._changed is not None:
+                self._changed(self.connections)
 
         if connection.upstream is not None:
-            self._open[name] += 1
-            connection.upstream.closed.add_done_callback(uncount)
+            add(1)
+            connection.upstream.closed.add_done_callback(lambda _: add(-1))
 
     def _remember_name(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext

@@ -19,8 +19,9 @@ from cryptography.x509.oid import NameOID
 from emulator.arm.lookup import Account, ServerView
 from emulator.identity import Identity, Principal
 from emulator.postgres.backend import Services
+from emulator.postgres.directory import OwnDirectory
 from emulator.postgres.embedded import EmbeddedBackend
-from emulator.postgres.gateway import Gateway
+from emulator.postgres.gateway import Gateway, listen
 
 LOGIN, PASSWORD = "padmin", "Corr3ct-horse!"
 NAME = "pg-gateway"
@@ -91,11 +92,21 @@ class Site:
         make_certificates(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem", folder / "server.key")
-        self.gateway = Gateway(self.lookup, self.identity, self.backend, context)
+        self.gateway = Gateway(OwnDirectory(self.lookup, self.backend), self.identity, context)
         self.loop.run(self.backend.create_server(NAME, "16", (LOGIN, PASSWORD), "identity"))
         for principal in (DEPLOYER, SERVICE):
             self.loop.run(self.backend.add_administrator(NAME, principal.name))
-        self.port: int = self.loop.run(self.gateway.start("127.0.0.1", 0))
+        self.port = self.serve(0)
+
+    def serve(self, port: int) -> int:
+        """Let the gateway listen, and return the port, which is a free one for 0."""
+        listener = listen("127.0.0.1", port)
+
+        async def start() -> None:
+            self.gateway.start(listener)
+
+        self.loop.run(start())
+        return int(listener.getsockname()[1])
 
     def close(self) -> None:
         self.loop.run(self.gateway.stop())

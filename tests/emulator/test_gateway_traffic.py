@@ -154,7 +154,7 @@ def test_stopping_ends_sessions_and_frees_the_port(tmp_path: Path) -> None:
             session.execute("SELECT 1")
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", site.port), 5)
-        assert site.loop.run(site.gateway.start("127.0.0.1", site.port)) == site.port
+        site.serve(site.port)
         site.connect().close()
     finally:
         site.close()
