@@ -19,12 +19,10 @@ from components.vector_database import VectorDatabase, VectorDatabaseArgs
 settings = StackSettings.load()
 for note in settings.notes:
     pulumi.log.info(note)
-
 client = authorization.get_client_config_output()
 tags = tags_of(settings.tags, pulumi.get_project(), pulumi.get_stack())
 suffix = random.RandomString("suffix", length=SUFFIX_LENGTH, special=False, upper=False)
 names = Names(prefix=settings.name_prefix, stack=pulumi.get_stack(), suffix=suffix.result)
-
 group = resources.ResourceGroup(
     "group", resource_group_name=names.resource_group, location=settings.location, tags=tags
 )
@@ -70,7 +68,9 @@ database = VectorDatabase(
 )
 operations = Operations(
     "operations",
-    OperationsArgs(**placement, **azure, group_id=group.id, names=names, settings=settings, server=server, ai=ai),
+    OperationsArgs(
+        **placement, **azure, group_id=group.id, names=names, settings=settings, server=server, ai=ai, database=database
+    ),
 )
 
 pulumi.export("resourceGroup", name_of(group))

@@ -29,7 +29,7 @@ def group_and_name(resource_id: str) -> tuple[str, str]:
 def computed(
     resource: pulumi.CustomResource,
     structure: pulumi.Output[Any],
-    attribute: str,
+    attribute: str | None,
     look_up: Callable[[str], str],
 ) -> pulumi.Output[str]:
     """Return an attribute of a resource's structured output, such as the principal id of its identity.
@@ -37,7 +37,7 @@ def computed(
     Args:
         resource: the resource; the result is unknown until it exists.
         structure: the output that holds the attribute.
-        attribute: its name in Python.
+        attribute: its name in Python; None where the output is the value itself.
         look_up: asks the service by the resource's id; used in a preview that does not know the attribute.
     """
     # Not Output.all: it would turn the structure into a plain dict with the wire's names.
@@ -46,8 +46,8 @@ def computed(
     )
 
 
-def _read(attribute: str, look_up: Callable[[str], str], resource_id: str, structure: Any) -> Any:
-    value = None if isinstance(structure, Unknown) else getattr(structure, attribute, None)
+def _read(attribute: str | None, look_up: Callable[[str], str], resource_id: str, structure: Any) -> Any:
+    value = structure if isinstance(structure, Unknown) or attribute is None else getattr(structure, attribute, None)
     if not pulumi.runtime.is_dry_run() or not (value is None or isinstance(value, Unknown)):
         return value
     return in_preview(look_up, resource_id)

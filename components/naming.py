@@ -67,6 +67,16 @@ class Names:
         return pulumi.Output.concat(f"kv-{self.prefix}-", self.suffix)
 
     @property
+    def worker_identity(self) -> str:
+        """Return the name of the workers' identity, and of its role in the database (3 to 63 characters)."""
+        return f"id-{self._base}-workers"
+
+    @property
+    def scaler_login(self) -> str:
+        """Return the name of the login with which the scaler of the workers asks (at most 63 characters)."""
+        return f"{self._base}-scaler"
+
+    @property
     def _base(self) -> str:
         return f"{self.prefix}-{short_stack(self.stack)}"
 

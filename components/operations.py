@@ -1,4 +1,4 @@
-"""Operations: what surrounds a running server: monitoring, threat protection, a budget, autostop, a key vault.
+"""Operations: what surrounds a running server: monitoring, protection, a budget, autostop, a key vault, workers.
 
 Each part is there only where the settings ask for it; none of them is in the way of the database.
 """
@@ -22,6 +22,9 @@ from components.key_vault import KeyVault, KeyVaultArgs
 from components.monitoring import Monitoring, MonitoringArgs, watched_account, watched_server
 from components.naming import Names
 from components.settings import StackSettings
+from components.vector_database import VectorDatabase
+from components.worker_pool import WorkerPool, WorkerPoolArgs
+from components.worker_settings import PoolSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +36,11 @@ class OperationsArgs:
         group_id: its ARM id.
         location: Azure region.
         names: physical names.
-        settings: the stack's settings; monitoring, cost and key vault are read, and the sizes that alerts scale with.
+        settings: the stack's settings; monitoring, cost, key vault and workers are read, and the sizes that alerts
+            scale with.
         server: the server.
         ai: the AI accounts, or None.
+        database: what the workers work in.
         cloud: cloud that all of it is in.
         subscription_id: the subscription.
         tenant_id: directory of those who read secrets.
@@ -49,6 +54,7 @@ class OperationsArgs:
     settings: StackSettings
     server: FlexibleServer
     ai: AiAccounts | None
+    database: VectorDatabase
     cloud: Cloud
     subscription_id: pulumi.Input[str]
     tenant_id: pulumi.Input[str]
@@ -82,7 +88,9 @@ class Operations(pulumi.ComponentResource):
             self._threat_protection()
         self._cost()
         self.key_vault = self._key_vault() if self._settings.key_vault.enabled else None
-        for part in (self.monitoring, self.key_vault):
+        workers = self._settings.workers.pool
+        pool = self._worker_pool(workers) if workers is not None else None
+        for part in (self.monitoring, self.key_vault, pool):
             self.exports |= part.exports if part is not None else {}
         self.register_outputs(self.exports)
 
@@ -178,6 +186,23 @@ class Operations(pulumi.ComponentResource):
                 tenant_id=self._args.tenant_id,
                 settings=self._settings.key_vault,
                 secrets={name: value for name, value in candidates.items() if value is not None},
+            ),
+            self._child(),
+        )
+
+    def _worker_pool(self, settings: PoolSettings) -> WorkerPool:
+        server = self._args.server
+        return WorkerPool(
+            f"{self._name}-workers",
+            WorkerPoolArgs(
+                **self._placement,
+                names=self._args.names,
+                settings=settings,
+                connection=server.connection,
+                password=server.password,
+                server=server.server,
+                ready=self._args.database.ready,
+                workspace_id=self.monitoring.workspace_id if self.monitoring is not None else None,
             ),
             self._child(),
         )

@@ -21,6 +21,7 @@ from components import (
     operations_rules,
     server_rules,
     storage_rules,
+    worker_rules,
 )
 from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
@@ -106,7 +107,7 @@ class StackSettings(Section):
     )
     workers: WorkerSettings = Field(
         default_factory=WorkerSettings,
-        description="Workers that embed when `pulumi up` does not run: schedule {parallel}, by pg_cron.",
+        description="Workers that embed when `pulumi up` does not run: schedule {parallel}, pool {image, ...}.",
     )
     monitoring: MonitoringSettings = Field(
         default_factory=MonitoringSettings,
@@ -164,6 +165,7 @@ class StackSettings(Section):
         connection_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)
+        worker_rules.check(settings, findings)
         if findings.mistakes:
             raise SettingsError(project, stack, [_hide(mistake, secret) for mistake in findings.mistakes])
         return settings

@@ -55,9 +55,11 @@ class VectorDatabase(pulumi.ComponentResource):
     """A database that embeds its own data.
 
     Attributes:
+        ready: resources to wait for before a worker runs: the engine is there, and the jobs with their backfills.
         exports: installed extensions, those left out, and what is known of each job since the last `up` or `refresh`.
     """
 
+    ready: list[pulumi.Resource]
     exports: dict[str, Any]
 
     def __init__(self, name: str, args: VectorDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -86,6 +88,7 @@ class VectorDatabase(pulumi.ComponentResource):
         }
         if self._settings.workers.schedule is not None:
             self._schedule(self._settings.workers.schedule.parallel)
+        self.ready = self._jobs or self._last
         self.register_outputs(self.exports)
 
     def _next(self, *, keep: bool = False) -> pulumi.ResourceOptions:

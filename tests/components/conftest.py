@@ -23,6 +23,7 @@ SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
 DEPLOYER = "33333333-3333-4333-8333-333333333333"
 PRINCIPAL = "44444444-4444-4444-8444-444444444444"
+WORKER, WORKER_CLIENT = "66666666-6666-4666-8666-666666666666", "77777777-7777-4777-8777-777777777777"
 SECRET = rpc._special_secret_sig
 
 BASE: dict[str, Any] = {
@@ -131,6 +132,7 @@ class Answers(mocks.Mocks):
             },
             "getServer": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
             "getWorkflow": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
+            "getUserAssignedIdentity": {"principalId": WORKER, "clientId": WORKER_CLIENT},
             "getAccount": {"properties": {"endpoint": f"https://{args.args.get('accountName')}.example.test/"}},
             "getConfiguration": {"value": self._recording.allowlist},
             "listAccountKeys": {"key1": "first-key-of-the-account", "key2": "second-key-of-the-account"},
@@ -148,6 +150,7 @@ class Answers(mocks.Mocks):
             "Monitoring",
             "Autostop",
             "KeyVault",
+            "WorkerPool",
         ):
             return "", {key: value for key, value in args.inputs.items() if key != "__provider"}
         state = {key: value for key, value in args.inputs.items() if key != "__provider"}
@@ -159,20 +162,23 @@ class Answers(mocks.Mocks):
                 state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
         if kind == "Workflow":
             state["identity"] = {**state["identity"], "principalId": PRINCIPAL}
+        if kind == "UserAssignedIdentity":
+            physical = state["resourceName"]
+            state |= {} if self._recording.updating else {"principalId": WORKER, "clientId": WORKER_CLIENT}
         if kind == "Account":
             physical = state["accountName"]
             if not self._recording.updating:
                 state["properties"] = {**state["properties"], "endpoint": f"https://{physical}.example.test/"}
-        if kind == "RandomString":
-            state["result"] = "abc123"
-        if kind == "RandomPassword":
-            state["result"] = "Ab3dEf6hIj9lMn2pQr5tUv8x"
-        if kind == "SourceStatistics":
-            state |= {"tables": self._recording.statistics, "asOf": "2026-01-02T03:04:05+00:00"}
-        if kind == "Extension":
-            state["installedVersion"] = "0.8.2"
-        if kind == "VectorizationJob":
-            state["status"] = {"rows": 7, "embedded": 7}
+        computed: dict[str, dict[str, Any]] = {
+            "RandomString": {"result": "abc123"},
+            "RandomPassword": {"result": "Ab3dEf6hIj9lMn2pQr5tUv8x"},
+            "SourceStatistics": {"tables": self._recording.statistics, "asOf": "2026-01-02T03:04:05+00:00"},
+            "Extension": {"installedVersion": "0.8.2"},
+            # A list where it is asked for, an object where it is answered.
+            "Job": {"identity": {"type": "UserAssigned", "userAssignedIdentities": {}}},
+            "VectorizationJob": {"status": {"rows": 7, "embedded": 7}},
+        }
+        state |= computed.get(kind, {})
         group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/group"
         return f"{group}/providers/x/{kind}/{physical}", state
 
