@@ -57,7 +57,7 @@ def policies() -> list[Policy]:
 def _policy(rule: Rule, inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         plan = plan_of(args, inputs)
-        for found in findings(plan, rule, read(plan.stack, RULES)):
+        for found in findings(plan, rule, read(plan.stack)):
             if found.exemption is None:
                 report(f"{found.text}\n{rule.remediation} [{rule.source}]", found.urn)
 
@@ -75,7 +75,7 @@ def _exemptions(inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         plan = plan_of(args, inputs)
-        decisions = read(plan.stack, RULES)
+        decisions = read(plan.stack)
         for rule in RULES:
             for found in findings(plan, rule, decisions):
                 if found.exemption is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +10,13 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from policy.dangers import DANGERS
 from policy.environment import Environment
-from policy.rule import Level, Rule
+from policy.rule import Level, Levelled
+from policy.rules import RULES
 
 FILE = Path(__file__).resolve().parent / "stacks.yaml"
+KNOWN = {one.id for one in (*RULES, *DANGERS)}
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=15)]
 
@@ -57,12 +60,12 @@ class Decisions(_Strict):
         found = [one for one in self.exemptions if (one.rule, one.resource) == (rule, resource)]
         return max(found, key=lambda one: one.until, default=None)
 
-    def level(self, rule: Rule, environment: Environment) -> Level:
+    def level(self, rule: Levelled, environment: Environment) -> Level:
         """Return how strict a rule is for the stack: the table's level, or the stricter one that was decided."""
         return max(rule.levels.of(environment), self.levels.get(rule.id, Level.OFF), key=lambda level: level.strictness)
 
 
-def read(stack: str, rules: Iterable[Rule], path: Path = FILE) -> Decisions:
+def read(stack: str, path: Path = FILE) -> Decisions:
     """Read what is decided for a stack.
 
     Raises:
@@ -80,9 +83,8 @@ def read(stack: str, rules: Iterable[Rule], path: Path = FILE) -> Decisions:
         )
         message = f"policy/{path.name}: {told}"
         raise DecisionsError(message) from None
-    known = {rule.id for rule in rules}
     for named in (*decisions.levels, *(one.rule for one in decisions.exemptions)):
-        if named not in known:
+        if named not in KNOWN:
             message = f"policy/{path.name}: {stack} names the rule {named!r}, which is not in the pack"
             raise DecisionsError(message)
     return decisions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from policy.environment import Environment
 from policy.plan import Plan, PlannedResource
@@ -52,6 +52,18 @@ class Violation(NamedTuple):
 
     resource: PlannedResource | None
     found: str
+
+
+class Levelled(Protocol):
+    """What has an id and levels: a rule, or a danger."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+    @property
+    def levels(self) -> Levels:
+        """How strict it is, by environment."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+# How it says that a protected resource would go (pulumi/pulumi, pkg/resource/deploy: step.go, step_generator.go).
+PROTECTED = re.compile(
+    r'resource "(urn:[^"]+)"(?: as part of replacing "(urn:[^"]+)")?\s(?:cannot be deleted|as it is currently marked)'
+)
 # The engine's names for what it does, without those that only look.
 CHANGING = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced")
 
@@ -70,10 +75,17 @@ class PolicyFinding:
 
 @dataclass
 class Events:
-    """What one run of the engine reported."""
+    """What one run of the engine reported.
+
+    Attributes:
+        changes: each resource that it went over, by operation and URN.
+        policies: what the policy pack said.
+        protected: URNs of what it would have to delete or replace, and does not, because one of them is protected.
+    """
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     policies: list[PolicyFinding] = field(default_factory=list)
+    protected: list[str] = field(default_factory=list)
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -91,7 +103,7 @@ class Events:
                 now,
                 (data.get("old") or {}).get("inputs") or {},
                 data["urn"],
-                tuple(data.get("keys") or ()),
+                tuple(data.get("keys") or _replacing(data.get("detailedDiff") or {})),
             )
         elif policy := event.get("policyEvent"):
             self.policies.append(
@@ -102,6 +114,9 @@ class Events:
                     policy["message"],
                 )
             )
+        elif said := event.get("diagnosticEvent"):
+            if refused := PROTECTED.search(said["message"]):
+                self.protected += [urn for urn in refused.groups() if urn]
         elif ended := event.get("resOutputsEvent"):
             data = ended["metadata"]
             change = self.changes.get((data["op"], data["urn"]))
@@ -116,6 +131,11 @@ class Events:
     def of_kind(self, suffix: str) -> list[Change]:
         """Return the resources whose type token ends so."""
         return [change for change in self.changes.values() if change.kind.endswith(suffix)]
+
+
+def _replacing(detailed: dict[str, Any]) -> list[str]:
+    """Return the inputs that the program itself says to replace for: the engine names those in the diff alone."""
+    return [path for path, one in detailed.items() if str(one.get("diffKind")).endswith("-replace")]
 
 
 class EventPipe:

@@ -8,6 +8,7 @@ performance tier). Where a table has exceptions, the lower number is taken, for 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 RESERVED_CONNECTIONS = 15
 READ_ONLY_FREE_GIB = 5.0
@@ -35,6 +36,22 @@ TIER_IOPS = {
 LARGEST_WITH_P50 = 4096  # a disk of up to this size in GiB can be raised to P50; a larger one to P80
 
 _SIZE = re.compile(r"Standard_([BDE])(\d+)(\w*)")
+
+
+class Compute(NamedTuple):
+    """What a machine computes with: processors, and memory in GiB."""
+
+    vcores: int
+    memory_gib: int
+
+
+def compute(sku_name: str) -> Compute:
+    """Return a machine size's processors and memory.
+
+    Raises:
+        ValueError: it is no size of a flexible server.
+    """
+    return Compute(_parts(sku_name)[1], _memory_gib(sku_name))
 
 
 def max_connections(sku_name: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policy import reference
-from policy.decisions import FILE, Decisions, DecisionsError, read
+from policy.decisions import Decisions, DecisionsError, read
 from policy.environment import environment_of
 from policy.finding import findings
 from policy.rule import Level
@@ -69,7 +69,7 @@ def test_an_exemption_needs_every_part(part: str, tmp_path: Path) -> None:
     lines = [f"{key}: '{value}'" for key, value in EXEMPTION.items() if key != part]
     path = written(tmp_path, "prod: {exemptions: [{" + ", ".join(lines) + "}]}")
     with pytest.raises(DecisionsError, match=rf"policy/stacks.yaml: prod.exemptions.0.{part}: Field required"):
-        read("prod", RULES, path)
+        read("prod", path)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_an_exemption_needs_every_part(part: str, tmp_path: Path) -> None:
 )
 def test_a_mistake_in_the_file_is_named(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(DecisionsError, match=words):
-        read("prod", RULES, written(tmp_path, text))
+        read("prod", written(tmp_path, text))
 
 
 def test_a_level_may_be_stricter_and_never_milder() -> None:
@@ -98,7 +98,7 @@ def test_a_level_may_be_stricter_and_never_milder() -> None:
 
 def test_what_is_checked_in_can_be_used() -> None:
     for path in ROOT.glob("Pulumi.*.yaml"):
-        read(path.name.split(".")[1], RULES, FILE)
+        read(path.name.split(".")[1])
 
 
 def test_the_page_has_the_rules_as_they_are() -> None:

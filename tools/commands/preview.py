@@ -26,7 +26,7 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     """Preview the stack.
 
     Returns:
-        The engine's exit status.
+        The engine's exit status, or 1 where the policies deny what it shows.
     """
     steps = Steps()
     pulumi = ready(stack, target, steps)
@@ -37,6 +37,8 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     code, events = seen.code, seen.events
     if code and not events.changes:
         explain_config(stack)
+    if warnings := seen.warnings():
+        print("\n".join(warnings), file=sys.stderr if data else sys.stdout, flush=True)
     print(seen.text, end="")
     new = [change for change in events.of_kind(JOB) if change.operation == "create"]
     unknown = [change for change in new if not change.inputs.get("estimate")]
@@ -47,7 +49,7 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     with steps.step("preflight"):
         print("\n".join([seen.sentence(), *beside.lines()]), file=sys.stderr if data else sys.stdout)
     print(steps.line(), file=sys.stderr)
-    return code
+    return code or int(bool(seen.denied))
 
 
 def estimates(pulumi: Pulumi, jobs: list[Change]) -> list[str]:

@@ -40,7 +40,9 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
         seen = gate.preview(pulumi, [*QUIET, *arguments])
     if seen.code and not seen.events.changes:
         explain_config(stack)
-    if seen.code:
+    if warnings := seen.warnings():
+        print("\n".join(warnings), file=sys.stderr)
+    if seen.code or seen.denied:
         print(seen.text, file=sys.stderr)
         raise stopped(seen)
     if not pulumi.local:
@@ -94,9 +96,8 @@ def stopped(seen: gate.Preview) -> Failure:
         return Failure(
             "The preview failed, so nothing was changed.", "Mend what it names above, then run `make up` again."
         )
-    rules = sorted({found.policy for found in seen.denied})
     return Failure(
-        f"The policies of {seen.environment} deny this, so nothing was changed: {', '.join(rules)}.",
+        f"The policies of {seen.environment} deny this, so nothing was changed: {', '.join(seen.denied)}.",
         "Mend what they name above; docs/policies.md says how an exemption is given.",
     )
 
