@@ -31,6 +31,16 @@ def test_an_unknown_property_is_refused_for_every_type(client: Client, token: st
     assert any(reason.startswith("unknown property 'colour'. The properties are: ") for reason in failures)
 
 
+@pytest.mark.parametrize("token", sorted(RESOURCE_TYPES))
+def test_a_value_of_another_kind_is_refused_for_every_property_of_every_type(client: Client, token: str) -> None:
+    wrong = {"string": ["x"], "boolean": "yes", "integer": "1", "number": "1", "list": "x", "map": "x", "object": "x"}
+    described = RESOURCE_TYPES[token].inputs
+    news = {name: wrong[field.shape.kind] for name, field in described.items() if field.shape.kind in wrong}
+    _, failures = client.check(token, news)
+    for name in news:
+        assert any(reason.startswith(f"'{name}' should be of type") for reason in failures), (name, failures)
+
+
 @pytest.mark.parametrize(
     ("token", "news", "expected"),
     [
