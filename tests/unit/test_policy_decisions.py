@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -103,3 +104,13 @@ def test_what_is_checked_in_can_be_used() -> None:
 
 def test_the_page_has_the_rules_as_they_are() -> None:
     assert reference.write_page(check=True) == [], "run `make schema`"
+
+
+def test_every_answer_to_a_scanner_names_a_rule_that_is_there() -> None:
+    page = reference.PAGE.read_text(encoding="utf-8")
+    section = page.partition("## What scanners ask for")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`((?:pg|ai|change)-[\w-]+)`", section))
+    assert named
+    assert named <= set(BY_ID)
+    for check in {check for rule in RULES for check in re.findall(r"CKV_AZURE_\d+", rule.source)}:
+        assert check in section, f"{check} is a source of a rule, and the table does not answer it"
