@@ -3,7 +3,8 @@
 Azure refuses a second operation while a server is busy (azurerm #28298), an administrator while the server is updating
 (azure-postgresql #127), and gives a database made before its administrators to the wrong owner (bicep-registry-modules
 #3596). So every child waits for the one before it: server -> firewall -> administrators -> parameters (dynamic, then
-static) -> restart if one is pending -> database. What runs SQL waits for `ready`, the last of them.
+static) -> restart if one is pending -> database -> read replicas -> virtual endpoint. What runs SQL waits for `ready`,
+the last of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pulumi_azure_native import dbforpostgresql as pg
 from components.availability_settings import DAYS, HighAvailability, MaintenanceWindow
 from components.cloud import Cloud
 from components.computed import computed, group_and_name, name_of
+from components.read_replicas import ROLE, ReadReplicas, ReadReplicasArgs
+from components.server_identity import encryption, identity
 from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
 from components.server_settings import (
     AuthenticationSettings,
@@ -81,10 +84,12 @@ class FlexibleServer(pulumi.ComponentResource):
         connection: what a dynamic resource needs to connect, without the password.
         password: password of `connection`'s user (a secret), or None where it signs in with Entra.
         administrator_password: password of the password administrator (a secret), or None where there is none.
+        replicas: the read replicas and the virtual endpoint, or None where there is neither.
         exports: what the stack says about the server.
     """
 
     server: pg.Server
+    replicas: ReadReplicas | None
     ready: pulumi.Resource
     fqdn: pulumi.Output[str]
     principal_id: pulumi.Output[str]
@@ -105,14 +110,15 @@ class FlexibleServer(pulumi.ComponentResource):
         self._firewall()
         self._administrators()
         self._parameters()
-        database = self._database()
-        self.ready = database
+        self._database()
+        self.replicas = self._replicas()
+        self.ready = self.replicas.last if self.replicas else self.ready
 
         self.fqdn = pulumi.Output.concat(self._server_name, ".", args.cloud.postgres_suffix)
         self.principal_id = computed(self.server, self.server.identity, "principal_id", _principal_id)
         self.connection = {
             "host": self.fqdn,
-            "database": name_of(database),
+            "database": self._database_name,
             "user": args.database_user,
             "authentication": "entra" if args.authentication.entra else "password",
             "tokenScope": args.cloud.database_scope,
@@ -122,9 +128,10 @@ class FlexibleServer(pulumi.ComponentResource):
             "serverFqdn": self.fqdn,
             "serverId": self.server.id,
             "serverPrincipalId": self.principal_id,
-            "database": name_of(database),
+            "database": self._database_name,
             "databaseUser": args.database_user,
             "connection": pulumi.Output.from_input(self.connection),
+            **(self.replicas.exports if self.replicas else {}),
         }
         self.register_outputs(self.exports)
 
@@ -153,7 +160,7 @@ class FlexibleServer(pulumi.ComponentResource):
         )
 
     def _server(self, password: pulumi.Output[str] | None) -> pg.Server:
-        args, access = self._args, self._args.authentication
+        args, access, origin = self._args, self._args.authentication, self._args.server.origin
         return pg.Server(
             self._name,
             resource_group_name=args.resource_group_name,
@@ -161,7 +168,9 @@ class FlexibleServer(pulumi.ComponentResource):
             location=args.location,
             tags=dict(args.tags),
             version=args.server.version,
-            create_mode="Default",
+            create_mode="Default" if origin is None or origin.restored else origin.mode,
+            source_server_resource_id=origin.server_id if origin else None,
+            point_in_time_utc=origin.point_in_time if origin else None,
             sku=pg.SkuArgs(name=args.server.sku.name, tier=args.server.sku.tier),
             storage=_storage(args.server),
             backup=pg.BackupArgs(
@@ -180,15 +189,17 @@ class FlexibleServer(pulumi.ComponentResource):
                 password_auth="Enabled" if access.password else "Disabled",
                 tenant_id=args.tenant_id if access.entra else None,
             ),
-            # The identity that azure_ai signs in with; it must be the system-assigned one.
-            identity=pg.UserAssignedIdentityArgs(type="SystemAssigned"),
+            identity=identity(args.server),
+            data_encryption=encryption(args.server),
+            cluster=_cluster(args.server, args.database.name),
             network=pg.NetworkArgs(public_network_access="Enabled"),
             administrator_login=access.administrator_login if access.password else None,
             administrator_login_password=password,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.protect,
-                ignore_changes=_zones_that_azure_moves(args.server.high_availability),
+                # Where a server comes from is said once, and is no reason to make it again.
+                ignore_changes=[*_zones_that_azure_moves(args.server.high_availability), "pointInTimeUTC", *ROLE],
             ),
         )
 
@@ -244,14 +255,18 @@ class FlexibleServer(pulumi.ComponentResource):
         )
         self.ready = parameters.last
 
-    def _database(self) -> pg.Database:
+    def _database(self) -> None:
+        """Create the database, unless it is there already: creating it again would fail."""
         wanted = self._args.database
+        self._database_name = pulumi.Output.from_input(wanted.name)
+        if self._args.server.brings_database:
+            return
         options = pulumi.ResourceOptions.merge(
             self._child(protect=self._args.protect),
             # Azure refuses to change either (azurerm: ForceNew); the provider does not know it.
             pulumi.ResourceOptions(replace_on_changes=["charset", "collation"], delete_before_replace=True),
         )
-        return pg.Database(
+        database = pg.Database(
             f"{self._name}-database",
             resource_group_name=self._args.resource_group_name,
             server_name=self._server_name,
@@ -259,6 +274,25 @@ class FlexibleServer(pulumi.ComponentResource):
             charset=wanted.charset,
             collation=wanted.collation,
             opts=options,
+        )
+        self.ready, self._database_name = database, name_of(database)
+
+    def _replicas(self) -> ReadReplicas | None:
+        if not self._args.server.replicas and self._args.server.virtual_endpoint is None:
+            return None
+        return ReadReplicas(
+            f"{self._name}-replicas",
+            ReadReplicasArgs(
+                resource_group_name=self._args.resource_group_name,
+                location=self._args.location,
+                tags=self._args.tags,
+                primary=self.server,
+                server=self._args.server,
+                postgres_suffix=self._args.cloud.postgres_suffix,
+                after=self.ready,
+                protect=self._args.protect,
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
 
 
@@ -273,6 +307,13 @@ def _storage(server: ServerSettings) -> pg.StorageArgs:
         iops=server.storage.iops,
         throughput=server.storage.throughput,
     )
+
+
+def _cluster(server: ServerSettings, database: str) -> pg.ClusterArgs | None:
+    """Return the nodes of an elastic cluster, which has one database for good."""
+    if server.cluster is None:
+        return None
+    return pg.ClusterArgs(cluster_size=server.cluster.nodes, default_database_name=database)
 
 
 def _zones_that_azure_moves(available: HighAvailability) -> list[str]:

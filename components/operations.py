@@ -1,4 +1,4 @@
-"""Operations: what surrounds a running server: monitoring, protection, a budget, autostop, a key vault, workers.
+"""Operations: what surrounds a running server: monitoring, protection, a budget, autostop, key vault, workers, locks.
 
 Each part is there only where the settings ask for it; none of them is in the way of the database.
 """
@@ -21,6 +21,7 @@ from components.flexible_server import FlexibleServer
 from components.key_vault import KeyVault, KeyVaultArgs
 from components.monitoring import Monitoring, MonitoringArgs, watched_account, watched_server
 from components.naming import Names
+from components.server_lock import lock_server
 from components.settings import StackSettings
 from components.vector_database import VectorDatabase
 from components.worker_pool import WorkerPool, WorkerPoolArgs
@@ -36,8 +37,8 @@ class OperationsArgs:
         group_id: its ARM id.
         location: Azure region.
         names: physical names.
-        settings: the stack's settings; monitoring, cost, key vault and workers are read, and the sizes that alerts
-            scale with.
+        settings: the stack's settings; monitoring, cost, key vault, workers and lock are read, and the sizes that
+            alerts scale with.
         server: the server.
         ai: the AI accounts, or None.
         database: what the workers work in.
@@ -84,12 +85,15 @@ class Operations(pulumi.ComponentResource):
         }
         self.exports = {}
         self.monitoring = self._monitoring() if self._settings.monitoring.enabled else None
+        surroundings: list[pulumi.Resource] = [self.monitoring] if self.monitoring else []
         if self._settings.monitoring.threat_protection:
-            self._threat_protection()
+            surroundings.append(self._threat_protection())
         self._cost()
         self.key_vault = self._key_vault() if self._settings.key_vault.enabled else None
         workers = self._settings.workers.pool
         pool = self._worker_pool(workers) if workers is not None else None
+        if self._settings.lock:
+            self._locks([args.server, *surroundings])
         for part in (self.monitoring, self.key_vault, pool):
             self.exports |= part.exports if part is not None else {}
         self.register_outputs(self.exports)
@@ -138,8 +142,8 @@ class Operations(pulumi.ComponentResource):
             self._child(),
         )
 
-    def _threat_protection(self) -> None:
-        ThreatProtection(
+    def _threat_protection(self) -> ThreatProtection:
+        return ThreatProtection(
             f"{self._name}-threat-protection",
             ThreatProtectionArgs(
                 resource_manager=self._args.cloud.resource_manager,
@@ -170,6 +174,12 @@ class Operations(pulumi.ComponentResource):
                 ),
                 self._child(),
             )
+
+    def _locks(self, after: list[pulumi.Resource]) -> None:
+        lock_server(f"{self._name}-lock", self._args.server.server.id, self, after)
+        replicas = self._args.server.replicas
+        for replica, server in replicas.servers.items() if replicas else ():
+            lock_server(f"{self._name}-lock-{replica}", server.id, self, after)
 
     def _key_vault(self) -> KeyVault:
         ai = self._args.ai

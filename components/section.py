@@ -86,6 +86,14 @@ Guid = Annotated[
         )
     ),
 ]
+
+
+def _region(value: str) -> str:
+    """Accept `East US 2` for eastus2, as Azure does."""
+    return matching(r"[a-z][a-z0-9]{2,39}", "an Azure region such as eastus2")(value.lower().replace(" ", ""))
+
+
+Region = Annotated[str, AfterValidator(_region)]
 ConfigName = Annotated[
     str,
     AfterValidator(matching(r"[a-z][a-z0-9-]{0,39}", "1 to 40 lower-case letters, digits or hyphens, a letter first")),

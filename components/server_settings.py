@@ -8,24 +8,20 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from components.availability_settings import HighAvailability, MaintenanceWindow, Zone
-from components.catalogue.server_sizes import BACKUP_DAYS, STORAGE_GB, TIERS, VERSIONS
+from components.catalogue.server_sizes import BACKUP_DAYS, STORAGE_GB, VERSIONS
+from components.cluster_settings import ClusterSettings
 from components.connection_settings import PgBouncerSettings, TlsVersion, named_parameters
+from components.encryption_settings import EncryptionSettings, IdentityId
+from components.origin_settings import OriginSettings
+from components.replica_settings import NamedReplicas, VirtualEndpointSettings
 from components.section import Guid, Identifier, Listed, Mapped, Section, TableName, matching, one_of
+from components.sku_settings import Sku
 from components.storage_settings import StorageSettings
 
 # Reserved by the service or by PostgreSQL. Source: Microsoft.DBforPostgreSQL documentation of administratorLogin.
 _RESERVED = "azure_superuser azure_pg_admin admin administrator root guest public replication postgres"
 RESERVED_LOGINS = frozenset(_RESERVED.split())
 SYSTEM_DATABASES = frozenset(("postgres", "azure_sys", "azure_maintenance", "template0", "template1"))
-
-
-class Sku(Section):
-    """Size of the server's machine."""
-
-    name: str = Field(default="Standard_B2s", description="Machine size, such as Standard_B2s or Standard_D2ds_v5.")
-    tier: Annotated[str, AfterValidator(one_of(*TIERS))] = Field(
-        default="Burstable", description=f"Tier that the size belongs to: {', '.join(TIERS)}."
-    )
 
 
 class ServerSettings(Section):
@@ -66,6 +62,25 @@ class ServerSettings(Section):
     maintenance: MaintenanceWindow | None = Field(
         default=None, description="When Azure patches the server: day, hour, minute; Azure chooses when left out."
     )
+    origin: OriginSettings | None = Field(
+        default=None, description="The server that this one is restored from: mode, serverId, pointInTime, restored."
+    )
+    replicas: NamedReplicas = Field(
+        default={}, description="Read replicas by name: location, sku, storageGb, zone; not on Burstable."
+    )
+    virtual_endpoint: VirtualEndpointSettings | None = Field(
+        default=None, description="Host names that follow the roles when a replica is promoted: name, replica."
+    )
+    identities: Listed[IdentityId] = Field(
+        default=(),
+        description="ARM ids of user-assigned identities to give the server beside its own, which azure_ai needs.",
+    )
+    encryption: EncryptionSettings | None = Field(
+        default=None, description="Keys of your own: keyUri, identityId, geoKeyUri, geoIdentityId. Chosen once."
+    )
+    cluster: ClusterSettings | None = Field(
+        default=None, description="Makes it an elastic cluster of several nodes: nodes. Chosen once; PostgreSQL 17, 18."
+    )
     minimum_tls: TlsVersion | None = Field(
         default=None,
         description="Oldest version of TLS that the server speaks: TLSv1.2 or TLSv1.3; TLSv1.2 when left out."
@@ -74,6 +89,17 @@ class ServerSettings(Section):
     pgbouncer: PgBouncerSettings | None = Field(
         default=None, description="Pooling on port 6432: enabled, poolMode, defaultPoolSize, ..."
     )
+
+    @property
+    def assigned_identities(self) -> tuple[str, ...]:
+        """Return the user-assigned identities of the server, those of its keys among them."""
+        keys = self.encryption.identities if self.encryption else ()
+        return tuple(dict.fromkeys((*self.identities, *keys)))
+
+    @property
+    def brings_database(self) -> bool:
+        """Say whether the database is there as soon as the server is: restored, or the only one of a cluster."""
+        return self.origin is not None or self.cluster is not None
 
     @property
     def named_parameters(self) -> dict[str, tuple[str, object]]:

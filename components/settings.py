@@ -16,9 +16,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from components import (
     availability_rules,
+    cluster_rules,
     connection_rules,
+    encryption_rules,
     job_rules,
     operations_rules,
+    origin_rules,
+    replica_rules,
     server_rules,
     storage_rules,
     worker_rules,
@@ -30,7 +34,7 @@ from components.job_settings import JobSettings
 from components.key_vault_settings import KeyVaultSettings
 from components.mistakes import Findings, Mistake, SettingsError, parse
 from components.monitoring_settings import MonitoringSettings
-from components.section import ConfigName, Listed, Mapped, Section, decode_json, matching
+from components.section import ConfigName, Listed, Mapped, Region, Section, decode_json, matching
 from components.server_settings import (
     AuthenticationSettings,
     DatabaseSettings,
@@ -43,11 +47,6 @@ from components.worker_settings import WorkerSettings
 PROJECT = "postgres-genai"
 
 
-def _location(value: str) -> str:
-    """Accept `East US 2` for eastus2, as Azure does."""
-    return matching(r"[a-z][a-z0-9]{2,39}", "an Azure region such as eastus2")(value.lower().replace(" ", ""))
-
-
 NamedColumns = Annotated[dict[ConfigName, VectorColumn], BeforeValidator(decode_json)]
 NamedJobs = Annotated[dict[ConfigName, JobSettings], BeforeValidator(decode_json)]
 
@@ -55,9 +54,7 @@ NamedJobs = Annotated[dict[ConfigName, JobSettings], BeforeValidator(decode_json
 class StackSettings(Section):
     """Everything that a stack says about itself."""
 
-    location: Annotated[str, AfterValidator(_location)] = Field(
-        default="eastus2", description="Azure region of every resource."
-    )
+    location: Region = Field(default="eastus2", description="Azure region of every resource.")
     name_prefix: Annotated[
         str, AfterValidator(matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters or digits, a letter first"))
     ] = Field(
@@ -124,6 +121,11 @@ class StackSettings(Section):
     protect: bool = Field(
         default=False, description="Whether the engine refuses to delete the server and the database."
     )
+    lock: bool = Field(
+        default=False,
+        description="Whether Azure refuses, to everybody, to delete the server and what is inside it (a CanNotDelete"
+        " lock). `up` can then take nothing out of the server either: first set it to false.",
+    )
     retain_data: bool = Field(
         default=True, description="Whether schema and vectors stay in the database when they leave the program."
     )
@@ -163,6 +165,10 @@ class StackSettings(Section):
         storage_rules.check(settings, findings)
         availability_rules.check(settings, findings)
         connection_rules.check(settings, findings)
+        origin_rules.check(settings, findings)
+        encryption_rules.check(settings, findings)
+        cluster_rules.check(settings, findings)
+        replica_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         worker_rules.check(settings, findings)
@@ -209,12 +215,8 @@ class StackSettings(Section):
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the preview should know: what is left out, dropped or unverified."""
-        return (
-            *server_rules.notes(self),
-            *connection_rules.notes(self),
-            *job_rules.notes(self),
-            *operations_rules.notes(self),
-        )
+        rules = (server_rules, connection_rules, origin_rules, replica_rules, job_rules, operations_rules)
+        return tuple(note for one in rules for note in one.notes(self))
 
 
 def _decode(key: str, value: object) -> object:

@@ -5,6 +5,7 @@ Each write is a long-running operation, and a server does one at a time (Azure/a
 
 from __future__ import annotations
 
+from emulator.arm import body as bodies
 from emulator.arm import server_network
 from emulator.arm.errors import ArmError, child_not_found, invalid_parameter, server_busy, server_not_accessible
 from emulator.arm.kind import Answer, Call, Kind
@@ -114,6 +115,11 @@ class FirewallRules(ServerChild):
 
 class Databases(ServerChild):
     """Microsoft.DBforPostgreSQL/flexibleServers/databases."""
+
+    def check(self, resource: Resource, server: Resource) -> None:
+        """Refuse a second database in an elastic cluster (azure-databases-docs; the service's text is unverified)."""
+        if bodies.get(server.body, "properties.cluster.clusterSize") and self.store.get(resource.key) is None:
+            raise invalid_parameter("databaseName", "an elastic cluster has one database, chosen at its creation")
 
     def creation(self, resource: Resource, server: Resource) -> Work:
         """Create the database, owned by azure_pg_admin."""

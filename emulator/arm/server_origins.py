@@ -1,8 +1,8 @@
 """Servers made from another one: restored, replicated, revived; and the promotion of a replica.
 
 Sources: azure-rest-api-specs, postgresql 2025-08-01 (`createMode`, `replica`); azure-databases-docs, "Backup and
-restore", "Read replicas", "Promote read replicas", "Restore a dropped server". What a new server takes from its source
-is what these say; the texts of the refusals are unverified.
+restore", "Read replicas", "Promote read replicas", "Restore a dropped server", "Premium SSD v2". What a new server
+takes from its source is what these say; the texts of the refusals are unverified.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emulator.arm.store import Resource, Store
 
 MODES = ("PointInTimeRestore", "GeoRestore", "Replica", "ReviveDropped")
 MAXIMUM_REPLICAS = 5
-_REVIVABLE = dt.timedelta(days=7)
+_REVIVABLE = dt.timedelta(days=5)
 _TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 _INHERITED = ("version", "administratorLogin", "authConfig", "storage")
 
@@ -90,8 +90,18 @@ def is_replica(server: Resource) -> bool:
 
 
 def without_past(existing: Resource, sent: Json) -> Json:
-    """Return a body without the source of a replica that has been promoted since: a program goes on naming it."""
-    return bodies.drop(sent, ["properties.sourceServerResourceId"]) if "promoted" in existing.private else sent
+    """Return a body without the source of a server that is no replica (any more): a program goes on naming it."""
+    return sent if is_replica(existing) else bodies.drop(sent, ["properties.sourceServerResourceId"])
+
+
+def inherited(store: Store, source: Resource, *, replica: bool) -> list[Resource]:
+    """Return the children of a server that one made from it has too: databases and, where it is a replica, the rules.
+
+    A dropped server keeps what it had in its private part (`kept`).
+    """
+    types = [f"{_TYPE}/databases", *([f"{_TYPE}/firewallRules"] if replica else [])]
+    kept = [Resource(**item) for item in source.private.get("kept", ())]
+    return kept or [item for kind in types for item in store.of_type(kind, source.key)]
 
 
 def promotion(kind: Kind, server: Resource, sent: Json) -> str | None:
@@ -109,8 +119,9 @@ def promotion(kind: Kind, server: Resource, sent: Json) -> str | None:
         raise invalid_parameter("replica", f"'{server.name}' is no replica and cannot be promoted")
     if mode == "switchover":
         primary = kind.store.get(str(server.body["properties"]["sourceServerResourceId"]))
-        endpoints = kind.store.of_type(f"{_TYPE}/virtualendpoints", primary.key if primary else "")
-        if primary is None or not endpoints:
+        # It stays where it was made, and serves to swap back too ("Promote read replicas", questions).
+        places = (primary.key, server.key) if primary else ()
+        if primary is None or not any(kind.store.of_type(f"{_TYPE}/virtualendpoints", place) for place in places):
             why = "a switchover needs a virtual endpoint on the primary"
             raise invalid_parameter("promoteMode", why)
         if kind.operations.holder(primary.key):
@@ -162,8 +173,6 @@ def _check_replica(kind: Kind, source: Resource, sent: Json) -> None:
     _check_ready(kind, source)
     if source.body["sku"]["tier"] == "Burstable":
         raise invalid_parameter("createMode", "read replicas need GeneralPurpose or MemoryOptimized")
-    if bodies.get(source.body, "properties.storage.type") == "PremiumV2_LRS":
-        raise invalid_parameter("createMode", "a server with storage of the type PremiumV2_LRS has no read replicas")
     if len(replicas_of(kind.store, source)) >= MAXIMUM_REPLICAS:
         raise invalid_parameter("sourceServerResourceId", f"'{source.name}' has {MAXIMUM_REPLICAS} replicas already")
     if bodies.get(sent, "properties.highAvailability.mode") not in (None, "", "Disabled"):
@@ -174,7 +183,7 @@ def _check_dropped(kind: Kind, source: Resource, sent: Json) -> None:
     del kind
     dropped = dt.datetime.fromisoformat(str(source.private["dropped"]))
     if dt.datetime.now(dt.UTC) - dropped > _REVIVABLE:
-        raise invalid_parameter("sourceServerResourceId", f"'{source.name}' was dropped more than 7 days ago")
+        raise invalid_parameter("sourceServerResourceId", f"'{source.name}' was dropped more than 5 days ago")
     if _place(sent) != source.body["location"]:
         raise invalid_parameter("location", f"'{source.name}' was in {source.body['location']}")
 

@@ -133,6 +133,8 @@ def _check_cluster(merged: Json, existing: Json | None, *, has_origin: bool) -> 
         raise invalid_parameter("clusterSize", f"{size} is not possible; allowed: 1 to 20")
     if int(bodies.get(merged, "properties.version")) < 17:
         raise invalid_parameter("cluster", "elastic clusters need version 17 or later")
+    if bodies.get(merged, "properties.storage.autoGrow") == "Enabled":
+        raise invalid_parameter("autoGrow", "the storage of an elastic cluster does not grow by itself")
     if has_origin:
         raise invalid_parameter("createMode", "an elastic cluster is made with the create mode Default")
     if before is not None and size < before:

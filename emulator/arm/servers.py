@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from emulator.arm import body as bodies
@@ -63,7 +63,8 @@ class Servers(Kind):
         async def work() -> None:
             await self.backend.delete(server.name.lower())
             # Kept for the create mode ReviveDropped; its name is free at once, and its data is gone.
-            dropped = {**server.private, "dropped": dt.datetime.now(dt.UTC).isoformat()}
+            kept = [asdict(item) for item in server_origins.inherited(self.store, server, replica=False)]
+            dropped = {**server.private, "dropped": dt.datetime.now(dt.UTC).isoformat(), "kept": kept}
             self.store.soft_delete(replace(server, private=dropped))
 
         return Answer(202, None, self.begin(call, in_state(self, server, "Dropping", work), server.key, deletes=True))
@@ -90,8 +91,13 @@ class Servers(Kind):
         body["properties"]["fullyQualifiedDomainName"] = _fqdn(resource.name)
         body["properties"]["state"] = "Provisioning"
         self._set_tenant(body)
-        if source and bodies.get(call.body, "properties.createMode") == "Replica":
+        replica = bodies.get(call.body, "properties.createMode") == "Replica"
+        if source and replica:
             server_origins.as_replica(source, body)
+        elif source:
+            # Read back from replicas alone (azure-rest-api-specs).
+            body = bodies.drop(body, ["properties.sourceServerResourceId"])
+        children = server_origins.inherited(self.store, source, replica=replica) if source else []
         private = {"identityHeader": secrets.token_hex(24)}
         resource = self.store.put(replace(resource, body=body, private=private))
         login = bodies.get(body, "properties.administratorLogin")
@@ -108,6 +114,12 @@ class Servers(Kind):
                 self.store.remove(resource.key)
                 raise
             self._add_system_databases(resource)
+            for child in children:
+                await self._copy(child, resource)
+            only = bodies.get(body, "properties.cluster.defaultDatabaseName")
+            if only and only != "postgres":
+                await self.backend.create_database(name, only, "UTF8", "en_US.utf8")
+                self._add_database(resource, only)
             minor = self.backend.version(name).partition(".")[2]
             self.store.update(resource.key, {"state": "Ready", "minorVersion": minor})
 
@@ -190,17 +202,27 @@ class Servers(Kind):
         if bodies.get(body, "properties.authConfig.activeDirectoryAuth") == "Enabled":
             body["properties"]["authConfig"].setdefault("tenantId", self.plane.tenant_id)
 
+    async def _copy(self, child: Resource, server: Resource) -> None:
+        """Give a server a child of the one that it is made from; a database is empty."""
+        kind = child.type.rpartition("/")[2]
+        child_id = f"{server.id}/{kind}/{child.name}"
+        if self.store.get(child_id) is not None:
+            return
+        properties = child.body["properties"]
+        if kind == "databases":
+            charset, collation = properties["charset"], properties["collation"]
+            await self.backend.create_database(server.name.lower(), child.name, charset, collation)
+        self.store.put(replace(child, id=child_id, body={**child.body, "id": child_id}))
+
     def _add_system_databases(self, server: Resource) -> None:
         for name in self.plane.catalogue.servers["system_databases"]:
-            database_id = f"{server.id}/databases/{name}"
-            kind = f"{TYPE}/databases"
-            body = {
-                "id": database_id,
-                "name": name,
-                "type": kind,
-                "properties": {"charset": "UTF8", "collation": "en_US.utf8"},
-            }
-            self.store.put(Resource(database_id, kind, name, body))
+            self._add_database(server, name)
+
+    def _add_database(self, server: Resource, name: str) -> None:
+        database_id, kind = f"{server.id}/databases/{name}", f"{TYPE}/databases"
+        properties = {"charset": "UTF8", "collation": "en_US.utf8"}
+        body = {"id": database_id, "name": name, "type": kind, "properties": properties}
+        self.store.put(Resource(database_id, kind, name, body))
 
 
 def fill(known: Mapping[str, Any], body: Json, keep: Json | None = None) -> None:

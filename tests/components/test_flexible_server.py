@@ -74,7 +74,9 @@ def test_identity_zone_and_database_follow_azures_rules(deploy: Callable[..., An
     recording = deploy()
     server = recording.of("azure-native:dbforpostgresql:Server")[0]
     assert server.inputs["identity"]["type"] == "SystemAssigned"
-    assert set(server.request.ignoreChanges) == {"availabilityZone"}
+    assert set(server.request.ignoreChanges) == {
+        "availabilityZone", "pointInTimeUTC", "sourceServerResourceId", "replicationRole", "replica",
+    }  # fmt: skip
     database = recording.one("server-database")
     assert set(database.request.replaceOnChanges) == {"charset", "collation"}
 

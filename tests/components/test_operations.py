@@ -221,3 +221,28 @@ def test_mistakes_are_named(deploy: Callable[..., Any], config: dict[str, Any], 
     with pytest.raises(SettingsError) as caught:
         deploy(config)
     assert [mistake.path for mistake in caught.value.mistakes] == [path]
+
+
+LOCK = "azure-native:authorization:ManagementLockByScope"
+
+
+def test_the_lock_covers_the_server_and_comes_after_all_that_a_destroy_deletes_under_it(
+    deploy: Callable[..., Any],
+) -> None:
+    assert not deploy().of(LOCK)
+    watched = {"monitoring": {"enabled": True, "threatProtection": True}}
+    recording = deploy({**watched, "lock": True, "parameters": {"work_mem": 8192}})
+    lock = recording.of(LOCK)[0]
+    assert lock.name == "operations-lock"
+    assert lock.inputs["level"] == "CanNotDelete"
+    assert "/Server/psql-pgai-dev-" in lock.inputs["scope"]
+    assert lock.deleted_with == ""  # with the server it would go too late: the server's delete would be refused
+    under = [
+        one.name
+        for one in recording.registrations
+        if one.token.startswith("azure-native:dbforpostgresql:") or one.name == "operations-monitoring-logs-server"
+    ]
+    assert len(under) > 6
+    for name in [*under, "operations-threat-protection"]:
+        assert recording.reaches("operations-lock", name), name
+    assert not [one.name for one in recording.registrations if recording.reaches(one.name, "operations-lock")]

@@ -18,6 +18,10 @@ from tests.components.conftest import ROOT, Recording, Registration
 
 PROJECT = "postgres-genai"
 STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+GROUP = "/subscriptions/s/resourceGroups/g/providers"
+IDENTITY = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/disk"
+KEY = "https://vault.example.net/keys/disk"
+RESTORED = {"pointInTime": "2026-01-31T12:00:00Z", "restored": True}
 # What the stacks that are checked in leave out.
 VARIANTS: dict[str, dict[str, Any]] = {
     "keys": {
@@ -26,6 +30,33 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "keyVault": {"enabled": True, "readers": []},
     },
     "autostop": {"cost": {"autostop": {"stopAt": "19:00"}}},
+    "server": {
+        "server": {
+            "sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"},
+            "storageGb": 100,
+            "autoGrow": False,
+            "storage": {"type": "PremiumV2_LRS", "iops": 4000, "throughput": 200},
+            "zone": 1,
+            "highAvailability": {"mode": "ZoneRedundant", "standbyZone": 2},
+            "geoRedundantBackup": True,
+            "maintenance": {"day": "Sunday", "hour": 2},
+            "minimumTls": "TLSv1.3",
+            "pgbouncer": {"poolMode": "session"},
+            "origin": {"serverId": f"{GROUP}/Microsoft.DBforPostgreSQL/flexibleServers/psql", **RESTORED},
+            "replicas": {"reports": {"location": "westus3", "zone": 2}},
+            "virtualEndpoint": {"name": "contracts-db", "replica": "reports"},
+            "encryption": {"keyUri": KEY, "identityId": IDENTITY, "geoKeyUri": KEY, "geoIdentityId": IDENTITY},
+        },
+    },
+    "cluster": {
+        "server": {
+            "version": "17",
+            "sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"},
+            "autoGrow": False,
+            "storage": {"tier": "P10"},
+            "cluster": {"nodes": 2},
+        },
+    },
     "pool": {
         "firewall": {"rules": {"office": {"start": "203.0.113.1"}}, "allowAzureServices": True},
         "workers": {"pool": {"image": "example.azurecr.io/postgres-genai-worker:1.0"}},

@@ -120,6 +120,15 @@ def test_clusters_that_cannot_be(arm: ArmDaemon, properties: dict[str, Any], exp
     assert expected in arm.refused("PUT", f"{SERVERS}/odd", body(**properties))[2]
 
 
+def test_a_cluster_has_one_database(arm: ArmDaemon) -> None:
+    cluster = {"clusterSize": 2, "defaultDatabaseName": "contracts"}
+    growing = body(version="17", cluster=cluster, storage={**STORAGE, "autoGrow": "Enabled"})
+    assert "does not grow" in arm.refused("PUT", f"{SERVERS}/single", growing)[2]
+    arm.done("PUT", f"{SERVERS}/single", body(version="17", cluster=cluster))
+    assert arm.call("GET", f"{SERVERS}/single/databases/contracts").status_code == 200
+    assert "has one database" in arm.refused("PUT", f"{SERVERS}/single/databases/other", {})[2]
+
+
 def test_a_cluster_grows_and_does_not_shrink(arm: ArmDaemon) -> None:
     arm.done("PUT", f"{SERVERS}/cluster", body(version="17", cluster={"clusterSize": 2}))
     arm.done("PATCH", f"{SERVERS}/cluster", patch(cluster={"clusterSize": 4}))
@@ -238,6 +247,26 @@ def test_a_dropped_server_is_revived(arm: ArmDaemon) -> None:
     arm.done("PUT", f"{SERVERS}/again", made_from(f"{SERVERS}/mortal", "ReviveDropped"))
 
 
+def test_a_server_made_from_another_has_its_databases_and_a_replica_its_rules_too(arm: ArmDaemon) -> None:
+    source = f"{SERVERS}/parent"
+    arm.done("PUT", source, body())
+    arm.done("PUT", f"{source}/databases/contracts", {})
+    arm.done(
+        "PUT",
+        f"{source}/firewallRules/office",
+        {"properties": {"startIpAddress": "203.0.113.1", "endIpAddress": "203.0.113.1"}},
+    )
+    made = arm.done("PUT", f"{SERVERS}/child", made_from(source, "PointInTimeRestore", pointInTimeUTC=moment()))
+    assert "sourceServerResourceId" not in made["properties"]
+    arm.done("PUT", f"{SERVERS}/follower", made_from(source, "Replica"))
+    for name, rules in (("child", 0), ("follower", 1)):
+        assert arm.call("GET", f"{SERVERS}/{name}/databases/contracts").status_code == 200
+        assert len(arm.call("GET", f"{SERVERS}/{name}/firewallRules").json()["value"]) == rules
+    arm.done("DELETE", f"{SERVERS}/child")
+    arm.done("PUT", f"{SERVERS}/again-child", made_from(f"{SERVERS}/child", "ReviveDropped"))
+    assert arm.call("GET", f"{SERVERS}/again-child/databases/contracts").status_code == 200
+
+
 # Replicas
 
 
@@ -271,6 +300,8 @@ def test_a_switchover_swaps_the_roles_and_the_endpoint_follows(arm: ArmDaemon, o
     assert promoted["properties"]["replicationRole"] == "Primary"
     assert arm.call("GET", origin).json()["properties"]["replicationRole"] == "AsyncReplica"
     assert _servers_behind(arm, names) == ["second-reader", "origin"]
+    arm.done("PATCH", origin, patch(replica=promotion))
+    assert _servers_behind(arm, names) == ["origin", "second-reader"]
 
 
 def _servers_behind(arm: ArmDaemon, names: list[str]) -> list[str]:

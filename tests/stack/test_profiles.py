@@ -33,6 +33,15 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(profile: Stack
     profile.run("up", "--expect-no-changes")
 
 
+def exempt(stack: StackAtWork, rule: str) -> None:
+    """Let a stack's server pass a rule, as whoever owns the policies would."""
+    path = stack.place.root / "policy" / "stacks.yaml"
+    decisions = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    decision = {"rule": rule, "resource": "server", "reason": "This stack is taken down.", "until": "2999-12-31"}
+    decisions.setdefault(stack.name, {}).setdefault("exemptions", []).append(decision)
+    path.write_text(yaml.safe_dump(decisions), encoding="utf-8")
+
+
 def test_what_is_protected_goes_only_once_it_is_not(profile: StackAtWork) -> None:
     before = profile.status()["resources"]
     if profile.name in PROTECTED:
@@ -41,6 +50,9 @@ def test_what_is_protected_goes_only_once_it_is_not(profile: StackAtWork) -> Non
         assert f"set `postgres-genai:protect: false` in Pulumi.{profile.name}.yaml" in refused
         assert profile.status()["resources"] == before, "nothing was deleted"
         profile.edit(lambda values: values.update(protect=False))
+        if profile.name == "prod":
+            assert "pg-cannot-delete" in profile.run("up", code=1)
+            exempt(profile, "pg-cannot-delete")
         profile.up()
     profile.run("destroy")
     assert not profile.status()["resources"]

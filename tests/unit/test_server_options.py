@@ -19,6 +19,10 @@ BASE: dict[str, Any] = {
 GENERAL = {"sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"}}
 FAST = {"type": "PremiumV2_LRS", "iops": 4000, "throughput": 200}
 V2 = {**GENERAL, "autoGrow": False, "storage": FAST}
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/disk"
+KEY = "https://vault.example.net/keys/disk"
+KEYS = {"keyUri": KEY, "identityId": IDENTITY}
+CLUSTER = {**GENERAL, "version": "17", "autoGrow": False, "cluster": {"nodes": 2}}
 
 
 def parsed(server: dict[str, Any]) -> StackSettings:
@@ -44,6 +48,12 @@ def mistakes(server: dict[str, Any]) -> dict[str, str]:
         {"maintenance": {"day": "sunday", "hour": 2}},
         {"geoRedundantBackup": True},
         {"minimumTls": "tlsv1.3"},
+        {"identities": [IDENTITY]},
+        {"encryption": KEYS},
+        {"geoRedundantBackup": True, "encryption": {**KEYS, "geoKeyUri": KEY, "geoIdentityId": IDENTITY}},
+        {**CLUSTER, "replicas": {"near": {}}},
+        {**GENERAL, "replicas": {"near": {}, "far": {"location": "westus3", "storageGb": 64}}},
+        {**GENERAL, "virtualEndpoint": {"name": "contracts-db"}},
         {**GENERAL, "pgbouncer": {"poolMode": "session", "defaultPoolSize": 100}},
         {"pgbouncer": {"enabled": False}},
     ],
@@ -54,6 +64,10 @@ def test_what_azure_has_is_taken(server: dict[str, Any]) -> None:
 
 
 # the server's settings, path of the mistake below `server`, words that its message must have
+ORIGIN = {
+    "serverId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers/psql-old",
+    "pointInTime": "2026-01-31T12:00:00Z",
+}
 BAD: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"storageGb": 100}, "storageGb", ["100 GiB is not offered; allowed: 32, 64"]),
     ({"storage": {"tier": "P8"}}, "storage.tier", ["allowed: P4, P6, P10"]),
@@ -87,6 +101,52 @@ BAD: list[tuple[dict[str, Any], str, list[str]]] = [
         "highAvailability.standbyZone",
         ["only with mode: ZoneRedundant"],
     ),
+    ({"origin": {**ORIGIN, "mode": "Copy"}}, "origin.mode", ["PointInTimeRestore, GeoRestore, ReviveDropped"]),
+    ({"origin": {**ORIGIN, "serverId": "psql-old"}}, "origin.serverId", ["the ARM id"]),
+    ({"origin": {"serverId": ORIGIN["serverId"]}}, "origin.pointInTime", ["is missing"]),
+    ({"origin": {**ORIGIN, "pointInTime": "yesterday"}}, "origin.pointInTime", ["no time in UTC"]),
+    ({"origin": {**ORIGIN, "pointInTime": "2026-01-31T12:00:00"}}, "origin.pointInTime", ["no time in UTC"]),
+    ({"origin": {**ORIGIN, "pointInTime": "2026-01-31T12:00:00+02:00"}}, "origin.pointInTime", ["no time in UTC"]),
+    ({"origin": {**ORIGIN, "pointInTime": "2999-01-31T12:00:00Z"}}, "origin.pointInTime", ["still to come"]),
+    (
+        {**GENERAL, "origin": ORIGIN, "highAvailability": {"mode": "SameZone"}},
+        "highAvailability.mode",
+        ["Disabled while the server is restored"],
+    ),
+    ({"replicas": {"near": {}}}, "replicas", ["GeneralPurpose or MemoryOptimized"]),
+    ({**GENERAL, "replicas": {f"r{n}": {} for n in range(6)}}, "replicas", ["6 replicas; at most 5"]),
+    ({**GENERAL, "replicas": {"a-rather-long-name": {}}}, "replicas.a-rather-long-name", ["1 to 12"]),
+    ({**GENERAL, "storageGb": 64, "replicas": {"near": {"storageGb": 32}}}, "replicas.near.storageGb", ["less than"]),
+    (
+        {**GENERAL, "replicas": {"near": {"sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}}}},
+        "replicas.near.sku",
+        ["smaller than the primary's Standard_D4ds_v5"],
+    ),
+    (
+        {**GENERAL, "replicas": {"near": {"sku": {"name": "Standard_B2s", "tier": "Burstable"}}}},
+        "replicas.near.sku",
+        ["no size of a replica"],
+    ),
+    (
+        {**GENERAL, "replicas": {"near": {}}, "virtualEndpoint": {"name": "contracts-db", "replica": "naer"}},
+        "virtualEndpoint.replica",
+        ["did you mean 'near'"],
+    ),
+    ({**GENERAL, "virtualEndpoint": {"name": "db"}}, "virtualEndpoint.name", ["3 to 63"]),
+    ({"identities": ["disk"]}, "identities[0]", ["the ARM id of a user-assigned identity"]),
+    ({"encryption": {"keyUri": KEY}}, "encryption.identityId", ["is missing"]),
+    ({"encryption": {**KEYS, "keyUri": "disk"}}, "encryption.keyUri", ["https://<vault>/keys/<name>"]),
+    ({"encryption": {**KEYS, "geoKeyUri": KEY}}, "encryption.geoKeyUri", ["only with server.geoRedundantBackup"]),
+    (
+        {"geoRedundantBackup": True, "encryption": {**KEYS, "geoKeyUri": KEY}},
+        "encryption.geoIdentityId",
+        ["needs a key in the paired region"],
+    ),
+    ({**CLUSTER, "cluster": {"nodes": 21}}, "cluster.nodes", ["at most 20"]),
+    ({**CLUSTER, "version": "16"}, "version", ["16 has no elastic clusters"]),
+    ({**CLUSTER, "autoGrow": True}, "autoGrow", ["must be false"]),
+    ({**CLUSTER, "origin": ORIGIN}, "cluster", ["cannot be made from another server"]),
+    ({**CLUSTER, "replicas": {"a": {}, "b": {}}}, "replicas", ["at most one replica"]),
     ({"minimumTls": "TLSv1.1"}, "minimumTls", ["TLSv1.2, TLSv1.3"]),
     ({"pgbouncer": {}}, "pgbouncer.enabled", ["not offered on the Burstable tier"]),
     ({**GENERAL, "pgbouncer": {"poolMode": "row"}}, "pgbouncer.poolMode", ["session, transaction, statement"]),
@@ -125,10 +185,33 @@ def test_a_parameter_with_a_setting_of_its_own_is_given_once() -> None:
     }
 
 
+def test_a_time_is_spelt_in_one_way_and_a_standby_may_follow_the_restore() -> None:
+    spelt = {**ORIGIN, "pointInTime": "2026-01-31T12:00:00+00:00"}
+    origin = parsed({"origin": spelt}).server.origin
+    assert origin is not None
+    assert origin.point_in_time == "2026-01-31T12:00:00Z"
+    assert "'contracts' must be in it" in " ".join(parsed({"origin": ORIGIN}).notes)
+    done = {**GENERAL, "origin": {**ORIGIN, "restored": True}, "highAvailability": {"mode": "SameZone"}}
+    assert parsed(done).notes == ()
+
+
+def test_a_replica_that_could_not_take_the_primarys_place_is_told() -> None:
+    endpoint = {"virtualEndpoint": {"name": "contracts-db", "replica": "near"}}
+    assert parsed({**GENERAL, **endpoint, "replicas": {"near": {}}}).notes == ()
+    larger = parsed({**GENERAL, **endpoint, "replicas": {"near": {"storageGb": 64}}})
+    assert "refuses to swap them" in " ".join(larger.notes)
+
+
 def test_a_way_in_without_tls_is_told() -> None:
     config = {**BASE, "parameters": {"require_secure_transport": False}}
     assert "without TLS" in " ".join(StackSettings.parse(config).notes)
     assert StackSettings.parse({**BASE, "server": {"minimumTls": "TLSv1.3"}}).notes == ()
+
+
+def test_an_elastic_cluster_lacks_some_extensions() -> None:
+    with pytest.raises(SettingsError) as caught:
+        StackSettings.parse({**BASE, "extensions": ["vector", "timescaledb"], "server": CLUSTER})
+    assert [mistake.path for mistake in caught.value.mistakes] == ["extensions[1]"]
 
 
 def test_a_wrong_type_of_disk_makes_up_no_other_mistake() -> None:

@@ -238,6 +238,8 @@ def _operation_types(settings: StackSettings) -> Iterator[str]:
         yield "Microsoft.Consumption/budgets"
     if settings.cost.autostop is not None:
         yield from ("Microsoft.Logic/workflows", "Microsoft.Authorization/roleDefinitions", ASSIGNMENTS)
+    if settings.lock:
+        yield "Microsoft.Authorization/locks"
     if settings.key_vault.enabled:
         yield from (VAULTS, f"{VAULTS}/secrets")
         if settings.key_vault.readers:

@@ -1,0 +1,127 @@
+"""ReadReplicas: servers that follow the primary, and the virtual endpoint; one after another, as children of it.
+
+While a replica is made, the primary is updating and takes no other operation (azure-databases-docs, "Read replicas"). A
+replica takes over firewall rules, parameters, users and the way to sign in when it is made, and nothing later.
+
+A promotion is a person's decision, made in Azure: by `az postgres flexible-server replica promote`. What it changes is
+no reason to replace anything here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi_azure_native import dbforpostgresql as pg
+
+from components.computed import name_of
+from components.replica_settings import ReplicaSettings, VirtualEndpointSettings
+from components.server_identity import encryption, identity
+from components.server_settings import ServerSettings
+
+# What a promotion changes on both sides; a promoted replica has no source any more, and must not be made again for it.
+ROLE = ("sourceServerResourceId", "replicationRole", "replica")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadReplicasArgs:
+    """What read replicas are made of.
+
+    Attributes:
+        resource_group_name: resource group of the replicas.
+        location: region of those that name none.
+        primary: the server that they follow.
+        server: its settings: the replicas, which have what they leave out as the server has it, and the endpoint.
+        postgres_suffix: what host names end with.
+        after: last child of the primary before them.
+        tags: tags of the replicas.
+        protect: refuse to delete them: a promoted one holds the only data.
+    """
+
+    resource_group_name: pulumi.Input[str]
+    location: pulumi.Input[str]
+    primary: pg.Server
+    server: ServerSettings
+    postgres_suffix: str
+    after: pulumi.Resource
+    tags: Mapping[str, str] = field(default_factory=dict)
+    protect: bool = False
+
+
+class ReadReplicas(pulumi.ComponentResource):
+    """The replicas of one server.
+
+    Attributes:
+        servers: the replicas by name.
+        last: the end of the chain.
+        exports: what the stack says about them.
+    """
+
+    servers: dict[str, pg.Server]
+    last: pulumi.Resource
+    exports: dict[str, Any]
+
+    def __init__(self, name: str, args: ReadReplicasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pgai:server:ReadReplicas", name, {}, opts)
+        self._name, self._args = name, args
+        self._primary_name = name_of(args.primary)
+        self.last = args.after
+        self.servers = {}
+        for replica, wanted in sorted(args.server.replicas.items()):
+            self.last = self.servers[replica] = self._replica(replica, wanted)
+        self.exports = {
+            "replicas": {
+                replica: pulumi.Output.concat(name_of(server), ".", args.postgres_suffix)
+                for replica, server in self.servers.items()
+            }
+        }
+        endpoint = args.server.virtual_endpoint
+        if endpoint is not None:
+            self.last = self._endpoint(endpoint)
+            self.exports["virtualEndpoint"] = {
+                role: f"{endpoint.name}.{role}.{args.postgres_suffix}" for role in ("writer", "reader")
+            }
+        self.register_outputs(self.exports)
+
+    def _replica(self, name: str, wanted: ReplicaSettings) -> pg.Server:
+        primary = self._args.server
+        sku = wanted.sku or primary.sku
+        return pg.Server(
+            f"{self._name}-{name}",
+            resource_group_name=self._args.resource_group_name,
+            server_name=pulumi.Output.concat(self._primary_name, "-", name),
+            location=wanted.location or self._args.location,
+            tags=dict(self._args.tags),
+            create_mode="Replica",
+            source_server_resource_id=self._args.primary.id,
+            sku=pg.SkuArgs(name=sku.name, tier=sku.tier),
+            storage=pg.StorageArgs(
+                storage_size_gb=wanted.storage_gb or primary.storage_gb,
+                # What grows by itself must not outgrow its replicas.
+                auto_grow="Enabled" if primary.auto_grow else "Disabled",
+            ),
+            availability_zone=wanted.zone,
+            identity=identity(primary),
+            data_encryption=encryption(primary, backups=False),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[self.last],
+                protect=self._args.protect,
+                ignore_changes=["availabilityZone", *ROLE],
+            ),
+        )
+
+    def _endpoint(self, wanted: VirtualEndpointSettings) -> pg.VirtualEndpoint:
+        reader = self.servers[wanted.replica] if wanted.replica is not None else self._args.primary
+        return pg.VirtualEndpoint(
+            f"{self._name}-endpoint",
+            resource_group_name=self._args.resource_group_name,
+            server_name=self._primary_name,
+            virtual_endpoint_name=wanted.name,
+            endpoint_type="ReadWrite",
+            members=[name_of(reader)],
+            # Deleted one by one, before the replica that it names.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.last]),
+        )
