@@ -188,13 +188,16 @@ class StackAtWork:
         del self.place.printed[-2:]
         return printed
 
-    def arm(self, method: str, suffix: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def arm(
+        self, method: str, suffix: str, body: dict[str, Any] | None = None, version: str = "2024-08-01"
+    ) -> dict[str, Any]:
         """Change the server by hand in Resource Manager, as the portal would, and wait for it.
 
         Args:
             method: of HTTP.
-            suffix: what follows the server's id, such as "/firewallRules/office".
+            suffix: what follows the server's id, such as "/firewallRules/office"; or the whole id of something else.
             body: of the request.
+            version: of the API.
         """
         shown = self.variables()
         manager = shown["AZURE_RESOURCE_MANAGER_ENDPOINT"]
@@ -203,10 +206,16 @@ class StackAtWork:
             headers={"X-IDENTITY-HEADER": shown["IDENTITY_HEADER"]}, timeout=30,
         )  # fmt: skip
         header = {"Authorization": f"Bearer {identity.json()['access_token']}"}
-        url = f"{manager}{self.outputs()['serverId']}{suffix}"
+        path = suffix if suffix.startswith("/subscriptions/") else f"{self.outputs()['serverId']}{suffix}"
         roots = shown["REQUESTS_CA_BUNDLE"]
         answer = requests.request(
-            method, url, params={"api-version": "2024-08-01"}, json=body, headers=header, verify=roots, timeout=60
+            method,
+            f"{manager}{path}",
+            params={"api-version": version},
+            json=body,
+            headers=header,
+            verify=roots,
+            timeout=60,
         )
         answer.raise_for_status()
         operation = answer.headers.get("Azure-AsyncOperation")
