@@ -41,22 +41,37 @@ def serve() -> None:
 
 def policies() -> list[Policy]:
     """Return the rules as the engine's policies, after the one that remembers inputs."""
-    inputs: dict[str, Mapping[str, Any]] = {}
-
-    def remember(args: ResourceValidationArgs, _: ReportViolation) -> None:
-        inputs[args.urn] = plain(args.props)
-
-    memory = ResourceValidationPolicy(
+    memory = Memory()
+    remember = ResourceValidationPolicy(
         "remember-inputs",
         "Remembers what the program asks for, for the rules about several resources; finds nothing itself.",
-        remember,
+        memory.remember,
     )
-    return [memory, *(_policy(rule, inputs) for rule in RULES), _exemptions(inputs)]
+    return [remember, *(_policy(rule, memory) for rule in RULES), _exemptions(memory)]
 
 
-def _policy(rule: Rule, inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
+class Memory:
+    """What the engine has said of the stack so far."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, Mapping[str, Any]] = {}
+        self._plan: Plan | None = None
+
+    def remember(self, args: ResourceValidationArgs, _: ReportViolation) -> None:
+        """Keep a resource's inputs."""
+        self._inputs[args.urn] = plain(args.props)
+        self._plan = None
+
+    def plan(self, args: StackValidationArgs) -> Plan:
+        """Return the whole stack as a plan, made once for all rules: every one of them is handed the same."""
+        if self._plan is None:
+            self._plan = plan_of(args, self._inputs)
+        return self._plan
+
+
+def _policy(rule: Rule, memory: Memory) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        plan = plan_of(args, inputs)
+        plan = memory.plan(args)
         for found in findings(plan, rule, read(plan.stack)):
             if found.exemption is None:
                 report(f"{found.text}\n{rule.remediation} [{rule.source}]", found.urn)
@@ -70,13 +85,14 @@ def _policy(rule: Rule, inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
     )
 
 
-def _exemptions(inputs: Mapping[str, Mapping[str, Any]]) -> Policy:
+def _exemptions(memory: Memory) -> Policy:
     """Return the policy that says what is let pass, so that no exemption is forgotten."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        plan = plan_of(args, inputs)
+        plan = memory.plan(args)
         decisions = read(plan.stack)
-        for rule in RULES:
+        exempt = {one.rule for one in decisions.exemptions}
+        for rule in (rule for rule in RULES if rule.id in exempt):
             for found in findings(plan, rule, decisions):
                 if found.exemption is not None:
                     report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -65,6 +66,7 @@ class Decisions(_Strict):
         return max(rule.levels.of(environment), self.levels.get(rule.id, Level.OFF), key=lambda level: level.strictness)
 
 
+@functools.cache
 def read(stack: str, path: Path = FILE) -> Decisions:
     """Read what is decided for a stack.
 
