@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
         The exit status. Inside the wrong interpreter it does not return: the process becomes the one of `.venv`.
     """
     started = os.environ.pop(STARTED, "") or str(time.time())
+    # Images of containers often forbid bytecode, and then every preview compiles azure-native again: 4 s of processor.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     try:
         command = next((argument for argument in arguments if not argument.startswith("-")), "")
         environment.ensure(environment.CHECKS if command in CHECKS else environment.PROGRAM)
