@@ -89,6 +89,20 @@ def goes(change: Change) -> str:
     return ""
 
 
+def of_primary(found: Callable[[Change], str]) -> Callable[[Change], str]:
+    """Return what says the same of servers that are no replica."""
+    return lambda change: "" if _is_replica(change) else found(change)
+
+
+def of_replica(found: Callable[[Change], str]) -> Callable[[Change], str]:
+    """Return what says the same of replicas alone."""
+    return lambda change: found(change) if _is_replica(change) else ""
+
+
+def _is_replica(change: Change) -> bool:
+    return change.before.get("createMode") == "Replica"
+
+
 def changes(*path: str) -> Callable[[Change], str]:
     """Return what says that an input changes, from what to what."""
 
@@ -120,6 +134,16 @@ def _compares(path: tuple[str, ...], wanted: Callable[[float, float], bool]) -> 
     return found
 
 
+def appears_or_goes(*path: str) -> Callable[[Change], str]:
+    """Return what says that an input is there now and was not, or the other way round."""
+
+    def found(change: Change) -> str:
+        values = change.change_of(*path)
+        return changes(*path)(change) if values and None in values else ""
+
+    return found
+
+
 def any_of(*founds: Callable[[Change], str]) -> Callable[[Change], str]:
     """Return what says all that several of these say."""
     return lambda change: "; ".join(text for text in (found(change) for found in founds) if text)
@@ -145,7 +169,9 @@ def shrinks(change: Change) -> str:
 
 
 def _said(value: Any) -> str:
-    return {None: "nothing", UNKNOWN_TEXT: "(known after up)"}.get(value, str(value))
+    if value is None:
+        return "nothing"
+    return "(known after up)" if value == UNKNOWN_TEXT else str(value)
 
 
 GONE_FOR_GOOD = "its data is gone: a replacement starts empty."
@@ -157,7 +183,17 @@ DANGERS = (
         kind=SERVER,
         consequence=f"All its databases are deleted, and {GONE_FOR_GOOD} Azure can revive it for five days.",
         source="azure-docs, restore a dropped server (unverified)",
-        found=goes,
+        found=of_primary(goes),
+    ),
+    Danger(
+        id="change-replica-gone",
+        description="A read replica is deleted or replaced.",
+        kind=SERVER,
+        consequence="Whoever reads from it is cut off until there is another, which copies the whole server first; a"
+        " virtual endpoint on it leads nowhere. No data is lost: the primary has it.",
+        source="azure-docs, read replicas",
+        found=of_replica(goes),
+        levels=Levels(WARN, WARN, WARN),
     ),
     Danger(
         id="change-database-gone",
@@ -266,6 +302,15 @@ DANGERS = (
         consequence="Azure refuses it, and the update ends there: it is chosen when the server is made.",
         source="azurerm: ForceNew",
         found=changes("dataEncryption", "type"),
+    ),
+    Danger(
+        id="change-cluster-smaller",
+        description="An elastic cluster loses nodes, or a server becomes one or stops being one.",
+        kind=SERVER,
+        consequence="Azure refuses it, and the update ends there: a cluster grows and never shrinks, and is chosen when"
+        " the server is made.",
+        source="azurerm: cannot shrink",
+        found=any_of(lowers("cluster", "clusterSize"), appears_or_goes("cluster")),
     ),
     Danger(
         id="change-model",

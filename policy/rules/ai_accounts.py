@@ -68,7 +68,7 @@ RULES = (
         description="An AI account answers chosen networks alone.",
         levels=Levels(WARN, DENY, DENY),
         source="POL 037eea7a; PSR AZR-000280; CKV_AZURE_134",
-        remediation="Give the accounts network rules that deny by default, or private endpoints.",
+        remediation="Set ai.network.publicAccess to false, or name who may call under ai.network.ipRules.",
         check=network,
     ),
     Rule(
@@ -76,7 +76,7 @@ RULES = (
         description="An AI account is reached by a private endpoint.",
         levels=Levels(OFF, WARN, DENY),
         source="POL d6759c02; PSR AZR-000283",
-        remediation="Set network.mode to private-endpoint or injected.",
+        remediation="Set network.mode to private-endpoint or injected; ai.network.privateEndpoints follows it.",
         check=private_endpoint,
     ),
     Rule(
@@ -92,7 +92,7 @@ RULES = (
         description="An AI account calls no address but those on its list.",
         levels=Levels(OFF, WARN, DENY),
         source="CKV_AZURE_247; MCSB DP-2",
-        remediation="Set restrictOutboundNetworkAccess on the account.",
+        remediation="Set ai.network.restrictOutbound, and name what the accounts may call under ai.network.outboundHosts.",
         check=outbound,
     ),
     Rule(

@@ -76,7 +76,7 @@ RULES = (
         description="Connections to a server are encrypted, with TLS 1.2 at least.",
         levels=Levels(DENY, DENY, DENY),
         source="POL a43d5475, c29c38cb; CIS 5.2",
-        remediation="Leave parameters require_secure_transport and ssl_min_protocol_version at their defaults.",
+        remediation="Leave require_secure_transport on, and server.minimumTls at TLSv1.2 or TLSv1.3.",
         check=tls,
     ),
     Rule(

@@ -50,7 +50,7 @@ RULES = (
         description="A server is encrypted with a key of the stack's owner. For stacks that opt in.",
         levels=Levels(OFF, OFF, OFF),
         source="POL 12c74c95; MCSB DP-5",
-        remediation="Set server.dataEncryption.",
+        remediation="Set server.encryption: {keyUri, identityId}.",
         check=own_keys,
     ),
     Rule(
@@ -74,7 +74,7 @@ RULES = (
         description="A server is protected in the program, and locked in Azure.",
         levels=Levels(OFF, WARN, DENY),
         source="WAF; the locks of AVM",
-        remediation="Set protect and locks.",
+        remediation="Set protect and lock.",
         check=cannot_be_deleted,
     ),
 )

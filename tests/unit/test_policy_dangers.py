@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emulator.providers.resource_types import RESOURCE_TYPES
 from policy.dangers import DANGERS, UNKNOWN_TEXT, Change
 from policy.decisions import Decisions
 from policy.plan import ACCOUNT, DATABASE, DEPLOYMENT, RESOURCE_GROUP, SERVER
@@ -44,10 +45,14 @@ UPDATES: list[tuple[str, str, Any, Any, bool]] = [
     ("change-backup-retention-shorter", "backup.backupRetentionDays", 21, 7, True),
     ("change-backup-retention-shorter", "backup.backupRetentionDays", 7, 21, False),
     ("change-encryption", "dataEncryption.type", None, "AzureKeyVault", True),
+    ("change-cluster-smaller", "cluster", {"clusterSize": 4}, {"clusterSize": 2}, True),
+    ("change-cluster-smaller", "cluster", {"clusterSize": 2}, {"clusterSize": 4}, False),
+    ("change-cluster-smaller", "cluster", None, {"clusterSize": 2}, True),
     ("change-model", "properties.model.name", "text-embedding-3-small", "text-embedding-3-large", True),
     ("change-model", "properties.model.version", "1", "2", True),
     ("change-model", "sku.capacity", 10, 20, False),
 ]
+FORWARD = ("change-version-higher", "change-replica-gone")
 GOING = {
     "change-server-gone": SERVER,
     "change-database-gone": DATABASE,
@@ -84,15 +89,34 @@ def test_what_holds_data_does_not_go_unseen(danger: str, kind: str) -> None:
     assert one.found(Change(kind=kind, name="x", fate="update", before={"a": 1}, after={"a": 2})) == ""
 
 
+def test_a_replica_that_goes_takes_no_data_with_it() -> None:
+    change = Change(kind=SERVER, name="reports", fate="delete", before={"createMode": "Replica"})
+    assert BY_ID["change-replica-gone"].found(change) == "is deleted"
+    assert BY_ID["change-server-gone"].found(change) == ""
+
+
+@pytest.mark.parametrize("path", sorted(RESOURCE_TYPES[SERVER].refused))
+def test_whatever_azure_refuses_to_change_of_a_server_is_dangerous(path: str) -> None:
+    pairs = [("Premium_LRS", "PremiumV2_LRS"), (64, 32), ("16", "15")]
+    found = []
+    for before, after in pairs:
+        change = Change(
+            kind=SERVER, name="x", fate="update",
+            before=inputs(path, before), after=inputs(path, after),
+        )  # fmt: skip
+        found += [one.id for one in DANGERS if one.kind == SERVER and one.found(change)]
+    assert found, "the provider tries it, and nothing warns"
+
+
 def test_a_replacement_says_what_it_is_for() -> None:
     change = Change(kind=SERVER, name="server", fate="replace", before={}, after={}, because=("location",))
     assert BY_ID["change-server-gone"].found(change) == "is deleted and made anew, for location"
 
 
-def test_every_danger_is_tried_denied_in_prod_unless_it_is_a_way_forward_and_says_what_follows() -> None:
-    assert {row[0] for row in UPDATES} | set(GOING) == set(BY_ID)
+def test_every_danger_is_tried_and_denied_in_prod_unless_no_data_is_at_stake() -> None:
+    assert {row[0] for row in UPDATES} | {*GOING, "change-replica-gone"} == set(BY_ID)
     for danger in DANGERS:
-        expected = Level.WARN if danger.id == "change-version-higher" else Level.DENY
+        expected = Level.WARN if danger.id in FORWARD else Level.DENY
         assert danger.levels == (Level.WARN, Level.WARN, expected)
         assert danger.consequence.endswith(".")
         assert danger.source
