@@ -92,7 +92,7 @@ RULES = (
         description="An AI account calls no address but those on its list.",
         levels=Levels(OFF, WARN, DENY),
         source="CKV_AZURE_247; MCSB DP-2",
-        remediation="Set ai.network.restrictOutbound, and name what the accounts may call under ai.network.outboundHosts.",
+        remediation="Set ai.network.restrictOutbound; ai.network.outboundHosts names what they may call.",
         check=outbound,
     ),
     Rule(
