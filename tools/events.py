@@ -37,6 +37,7 @@ class Change:
         replaced_for: the inputs that make it be replaced.
         real: whether it is a resource of its own, not a component, which only groups others.
         started, ended: seconds since the epoch, whole ones, as the engine's log has them.
+        done: whether the engine said that it came to its end.
     """
 
     operation: str
@@ -49,6 +50,7 @@ class Change:
     before: dict[str, Any] = field(default_factory=dict)
     urn: str = ""
     replaced_for: tuple[str, ...] = ()
+    done: bool = False
 
     @property
     def seconds(self) -> int:
@@ -86,6 +88,10 @@ class Events:
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     policies: list[PolicyFinding] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    """The URNs of the resources whose operation failed."""
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    """What was said of each resource, by URN; what was said of none has the empty one."""
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -105,6 +111,10 @@ class Events:
                 data["urn"],
                 tuple(data.get("keys") or _replacing(data.get("detailedDiff") or {})),
             )
+        elif failed := event.get("resOpFailedEvent"):
+            self.failed.add(failed["metadata"]["urn"])
+        elif (said := event.get("diagnosticEvent")) and said.get("severity") == "error":
+            self.errors.setdefault(said.get("urn", ""), []).append(said["message"])
         elif policy := event.get("policyEvent"):
             self.policies.append(
                 PolicyFinding(
@@ -121,7 +131,12 @@ class Events:
             data = ended["metadata"]
             change = self.changes.get((data["op"], data["urn"]))
             if change:
-                change.ended = now
+                change.ended, change.done = now, True
+
+    @property
+    def settled(self) -> int:
+        """How many resources of their own were changed to the end."""
+        return sum(change.done and change.real and change.operation in CHANGING for change in self.changes.values())
 
     @property
     def counts(self) -> dict[str, int]:

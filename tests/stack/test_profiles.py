@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,16 +16,31 @@ PROTECTED = ("staging", "prod")
 
 
 @pytest.fixture(scope="module", params=PROFILES)
-def profile(request: pytest.FixtureRequest, place: Workplace) -> StackAtWork:
-    """One profile, brought up by its own config; the tests run in the order of the file."""
+def profile(request: pytest.FixtureRequest, place: Workplace) -> Iterator[StackAtWork]:
+    """One profile, brought up by its own config; the tests run in the order of the file.
+
+    All that while, the emulator refuses whatever comes for a server or an account before its client knows that the
+    operation before has ended.
+    """
     stack = place.stack(request.param)
+    place.run("start", module="emulator")
+    place.run("fault", "strict", module="emulator")
     stack.up()
-    return stack
+    yield stack
+    place.run("fault", "none", module="emulator")
+
+
+def conflicts(profile: StackAtWork) -> dict[str, int]:
+    """Return the conflicts that the program has brought about, by code."""
+    found = profile.place.data("status", module="emulator")["conflicts"]
+    assert found["strict"]
+    return dict(found["met"])
 
 
 def test_it_comes_up_with_its_own_config(profile: StackAtWork) -> None:
     assert profile.file.read_bytes() == (ROOT / profile.file.name).read_bytes()
     assert set(profile.outputs()["extensions"]) == {"vector", "azure_ai", "age"}
+    assert conflicts(profile) == {}
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(profile: StackAtWork) -> None:
@@ -56,6 +72,7 @@ def test_what_is_protected_goes_only_once_it_is_not(profile: StackAtWork) -> Non
         profile.up()
     profile.run("destroy")
     assert not profile.status()["resources"]
+    assert conflicts(profile) == {}
 
 
 @pytest.mark.parametrize("name", PROFILES)

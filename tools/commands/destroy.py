@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from tools import busy
 from tools import target as targets
 from tools.commands.up import consent, ready
 from tools.failure import Failure
@@ -29,7 +30,7 @@ def destroy(stack: str, target: str, arguments: list[str]) -> int:
     before = pulumi.resources()
     refuse_protected(stack, before)
     with steps.step("pulumi destroy"):
-        code, _ = pulumi.change("destroy", [*consent(pulumi), *arguments])
+        code, _ = busy.change(pulumi, "destroy", [*consent(pulumi), *arguments])
     if not code:
         for line in (*retained(before), *soft_deleted(before)):
             print(line)

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from tools import gate
+from tools import busy, gate
 from tools import target as targets
 from tools.carried import hollow_extensions, refuse_missing_extensions
 from tools.commands import summary
@@ -51,7 +51,7 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
     print(seen.sentence(), file=sys.stderr)
     with steps.step("pulumi up"):
         to = sys.stderr if as_json else None
-        code, events = pulumi.change("up", [*QUIET, *WITHOUT_ASKING, *without_consent(arguments)], to=to)
+        code, events = busy.change(pulumi, "up", [*QUIET, *WITHOUT_ASKING, *without_consent(arguments)], to=to)
     if code:
         raise Failure(
             f"`pulumi up` ended with status {code}; what it did so far is recorded.",
