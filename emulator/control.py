@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from emulator.arm import servers
+from emulator.arm import container_apps, servers
 from emulator.arm.body import Json
 from emulator.arm.conflicts import RANDOM, STRICT, Conflicts
 from emulator.arm.store import Store
@@ -82,9 +82,10 @@ class Endpoints:
     async def _token(self, request: web.Request) -> web.Response:
         """Answer as the identity endpoint of App Service does (Microsoft Learn, "How to use managed identities")."""
         self._calls["identity"] += 1
-        principal = self._principal(request.headers.get("X-IDENTITY-HEADER", ""))
+        header, client_id = request.headers.get("X-IDENTITY-HEADER", ""), request.query.get("client_id")
+        principal = self._principal(header) or self._of_job(header, client_id)
         if principal is None:
-            return _refuse(401, "The X-IDENTITY-HEADER is missing, unknown, or of a server without an identity.")
+            return _refuse(401, "The X-IDENTITY-HEADER is missing, unknown, or of a resource without that identity.")
         if request.query.get("api-version") != _IDENTITY_API_VERSION:
             return _refuse(400, f"The api-version must be {_IDENTITY_API_VERSION}.")
         resource = request.query.get("resource", "")
@@ -110,6 +111,19 @@ class Endpoints:
             if hmac.compare_digest(header.encode(), str(server.private["identityHeader"]).encode()):
                 object_id = (server.body.get("identity") or {}).get("principalId")
                 return Principal(str(object_id), server.name, "ServicePrincipal") if object_id else None
+        return None
+
+    def _of_job(self, header: str, client_id: str | None) -> Principal | None:
+        """Return the identity of a Container Apps job: the user-assigned one with this client id, or else its own."""
+        for job in self._store.of_type(container_apps.JOBS):
+            if not hmac.compare_digest(header.encode(), str(job.private.get("identityHeader", "")).encode()):
+                continue
+            identity = job.body.get("identity") or {}
+            for name, one in (identity.get("userAssignedIdentities") or {}).items():
+                if client_id is not None and one["clientId"].lower() == client_id.lower():
+                    return Principal(one["principalId"], name.rpartition("/")[2], "ServicePrincipal")
+            own = identity.get("principalId") if client_id is None else None
+            return Principal(str(own), job.name, "ServicePrincipal") if own else None
         return None
 
     @web.middleware

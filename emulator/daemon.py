@@ -32,6 +32,8 @@ from emulator.arm.store import Store
 from emulator.arm.views import ArmLookup
 from emulator.certificates import Certificates
 from emulator.control import Endpoints
+from emulator.environment import variables
+from emulator.executions import Executions
 from emulator.identity import Identity, Principal
 from emulator.parts import Parts, RunningProviders
 from emulator.postgres.backend import Backend, BackendError, Services
@@ -129,6 +131,7 @@ class Daemon:
         self.settings.write(self.home)
         self._exits.callback(self._forget_process)
         self._begin_saving()
+        self._begin_executions()
         threading.Thread(target=self._parts.warm_up, name="warm-up", daemon=True).start()
 
     async def _assemble(self, services: Services) -> None:
@@ -258,6 +261,17 @@ class Daemon:
         running: RunningProviders = self._parts.providers(endpoint, certificates.ca, token, wanted)
         self._exits.callback(running.stop)
         self.settings.azure_native_port, self.settings.random_port = running.ports
+
+    def _begin_executions(self) -> None:
+        """Run the jobs of Container Apps; they end before the servers do."""
+        executions = Executions(self.store, lambda: variables(self.home, self.settings), self.home.logs)
+        task = asyncio.create_task(executions.run())
+
+        async def end() -> None:
+            task.cancel()
+            await executions.end()
+
+        self._exits.push_async_callback(end)
 
     def _begin_saving(self) -> None:
         task = asyncio.create_task(self._save_often())

@@ -1,13 +1,18 @@
-"""Container Apps: environments in their subnets, and jobs. No container runs here."""
+"""Container Apps: environments in their subnets, and jobs. What executes is started elsewhere (executions.py)."""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
+
 from emulator.arm import body as bodies
 from emulator.arm import networks
+from emulator.arm.body import Json
 from emulator.arm.errors import ArmError
-from emulator.arm.kind import Kind
+from emulator.arm.kind import Answer, Call, Kind
 from emulator.arm.store import Resource
 
+JOBS = "Microsoft.App/jobs"
 _DELEGATION = "microsoft.app/environments"
 _TRIGGERS = {
     "Event": "eventTriggerConfig",
@@ -34,6 +39,25 @@ class Environments(Kind):
 
 class Jobs(Kind):
     """Microsoft.App/jobs."""
+
+    def made(self, call: Call, body: Json, existing: Resource | None) -> Resource:
+        """Return the job, with its secrets and with what its executions ask for tokens with."""
+        resource = super().made(call, body, existing)
+        kept = dict(resource.private) or {"identityHeader": secrets.token_hex(16), "asked": 0}
+        before = kept.get("secrets") or {}
+        given = bodies.get(body, "properties.configuration.secrets") or []
+        kept["secrets"] = {one["name"]: one.get("value", before.get(one["name"], "")) for one in given}
+        return replace(resource, private=kept)
+
+    async def act(self, call: Call) -> Answer:
+        """Start an execution."""
+        job = self.existing(call)
+        if (call.action or "").lower() != "start":
+            return await super().act(call)
+        asked = int(job.private["asked"]) + 1
+        self.store.put(replace(job, private={**job.private, "asked": asked}))
+        name = f"{job.name}-{asked:07d}"
+        return Answer(200, {"name": name, "id": f"{job.id}/executions/{name}"})
 
     def check_rules(self, resource: Resource, existing: Resource | None) -> None:
         """Refuse a job whose parts name what it does not have; codes and texts are unverified."""

@@ -8,7 +8,7 @@ import requests
 
 from emulator.identity import Identity, InvalidToken, Principal
 from emulator.state import DEPLOYER_ID, TENANT_ID
-from tests.emulator.arm_daemon import SERVERS, ArmDaemon
+from tests.emulator.arm_daemon import GROUP, SERVERS, ArmDaemon
 
 USER = Principal("00000000-0000-4000-8000-00000000aaaa", "someone", "User")
 DATABASE = "https://ossrdbms-aad.database.windows.net"
@@ -84,3 +84,32 @@ def test_the_control_api_needs_its_secret(arm: ArmDaemon) -> None:
     status = requests.get(f"{base}/status", headers=headers, timeout=30).json()
     assert status["running"] is True
     assert status["calls"]["arm"] > 0
+
+
+def test_a_job_gets_tokens_of_its_own_identities_alone(arm: ArmDaemon) -> None:
+    app = f"{GROUP}/providers/Microsoft.App"
+    named = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/of-a-job"
+    here = {"location": "eastus2"}
+    identity = arm.done("PUT", named, here)["properties"]
+    other = arm.done("PUT", f"{named}-2", here)["properties"]
+    arm.done("PUT", f"{app}/managedEnvironments/of-jobs", here)
+    body = {
+        "environmentId": f"{app}/managedEnvironments/of-jobs",
+        "configuration": {"triggerType": "Manual", "replicaTimeout": 60, "secrets": [{"name": "s", "value": "hidden"}]},
+        "template": {"containers": [{"name": "worker", "image": "worker:1"}]},
+    }
+    assigned = {"type": "UserAssigned", "userAssignedIdentities": {named: {}}}
+    arm.done("PUT", f"{app}/jobs/with-identity", {**here, "identity": assigned, "properties": body})
+    job = arm.daemon.store.get(f"{app}/jobs/with-identity")
+    assert job is not None
+    assert job.private["secrets"] == {"s": "hidden"}
+    header = job.private["identityHeader"]
+    token = ask(arm, header, client_id=identity["clientId"]).json()["access_token"]
+    principal = arm.daemon.identity.verify(token, DATABASE)
+    assert (principal.object_id, principal.name) == (identity["principalId"], "of-a-job")
+    for client_id in ({}, {"client_id": other["clientId"]}):
+        assert ask(arm, header, **client_id).status_code == 401
+    arm.done("PATCH", f"{app}/jobs/with-identity", {"tags": {"a": "b"}})
+    kept = arm.daemon.store.get(f"{app}/jobs/with-identity")
+    assert kept is not None
+    assert dict(kept.private) == dict(job.private), "what is not said again is kept"

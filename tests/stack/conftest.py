@@ -230,14 +230,14 @@ class StackAtWork:
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
-    def connect(self) -> psycopg.Connection[Any]:
-        """Connect as a person would, by libpq's variables alone."""
+    def connect(self, **others: str) -> psycopg.Connection[Any]:
+        """Connect as a person would, by libpq's variables, or as somebody else."""
         shown = self.variables()
         names = {
             "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
             "password": "PGPASSWORD", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT",
         }  # fmt: skip
-        return psycopg.connect(**{key: shown[name] for key, name in names.items()}, autocommit=True)
+        return psycopg.connect(**{**{key: shown[name] for key, name in names.items()}, **others}, autocommit=True)
 
 
 @pytest.fixture(scope="session")
