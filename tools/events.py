@@ -83,15 +83,15 @@ class Events:
         changes: each resource that it went over, by operation and URN.
         policies: what the policy pack said.
         protected: URNs of what it would have to delete or replace, and does not, because one of them is protected.
+        failed: URNs of the resources whose operation failed.
+        errors: what was said of each resource, by URN; what was said of none has the empty one.
     """
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     policies: list[PolicyFinding] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
-    """The URNs of the resources whose operation failed."""
     errors: dict[str, list[str]] = field(default_factory=dict)
-    """What was said of each resource, by URN; what was said of none has the empty one."""
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -113,8 +113,6 @@ class Events:
             )
         elif failed := event.get("resOpFailedEvent"):
             self.failed.add(failed["metadata"]["urn"])
-        elif (said := event.get("diagnosticEvent")) and said.get("severity") == "error":
-            self.errors.setdefault(said.get("urn", ""), []).append(said["message"])
         elif policy := event.get("policyEvent"):
             self.policies.append(
                 PolicyFinding(
@@ -125,6 +123,8 @@ class Events:
                 )
             )
         elif said := event.get("diagnosticEvent"):
+            if said.get("severity") == "error":
+                self.errors.setdefault(said.get("urn", ""), []).append(said["message"])
             if refused := PROTECTED.search(said["message"]):
                 self.protected += [urn for urn in refused.groups() if urn]
         elif ended := event.get("resOutputsEvent"):
