@@ -103,12 +103,15 @@ def _is_replica(change: Change) -> bool:
     return change.before.get("createMode") == "Replica"
 
 
-def changes(*path: str) -> Callable[[Change], str]:
-    """Return what says that an input changes, from what to what."""
+def changes(*path: str, default: str | None = None) -> Callable[[Change], str]:
+    """Return what says that an input changes, from what to what; left out, it is Azure's default."""
 
     def found(change: Change) -> str:
         values = change.change_of(*path)
-        return f"{'.'.join(path)}: {_said(values[0])} -> {_said(values[1])}" if values else ""
+        if values is None:
+            return ""
+        before, after = (default if value is None else value for value in values)
+        return "" if before == after else f"{'.'.join(path)}: {_said(before)} -> {_said(after)}"
 
     return found
 
@@ -245,7 +248,7 @@ DANGERS = (
         kind=SERVER,
         consequence="Azure refuses it, and the update ends there: a disk's kind is chosen when the server is made.",
         source="azurerm: ForceNew",
-        found=changes("storage", "type"),
+        found=changes("storage", "type", default="Premium_LRS"),
     ),
     Danger(
         id="change-version-lower",
@@ -275,7 +278,7 @@ DANGERS = (
         found=any_of(
             changes("network", "delegatedSubnetResourceId"),
             changes("network", "privateDnsZoneArmResourceId"),
-            changes("network", "publicNetworkAccess"),
+            changes("network", "publicNetworkAccess", default="Enabled"),
         ),
     ),
     Danger(
@@ -285,7 +288,7 @@ DANGERS = (
         consequence="Azure refuses it, and the update ends there: it is chosen when the server is made. A new server,"
         " restored from this one, can have it.",
         source="REST specification 2025-08-01: geoRedundantBackup is settable at creation alone",
-        found=changes("backup", "geoRedundantBackup"),
+        found=changes("backup", "geoRedundantBackup", default="Disabled"),
     ),
     Danger(
         id="change-backup-retention-shorter",
@@ -301,7 +304,7 @@ DANGERS = (
         kind=SERVER,
         consequence="Azure refuses it, and the update ends there: it is chosen when the server is made.",
         source="azurerm: ForceNew",
-        found=changes("dataEncryption", "type"),
+        found=changes("dataEncryption", "type", default="SystemManaged"),
     ),
     Danger(
         id="change-cluster-smaller",
