@@ -1,7 +1,7 @@
 """The brownfield drill: a busy table with indexes and triggers of its own comes under a job by YAML alone.
 
 `python -m benchmarks.drill` brings up a stack on the emulator and fills a table with texts that are on this machine, or
-with the lines of `--texts`. A writer changes 100 rows a second: first alone; then beside a client that has as many texts
+with lines of `--texts`. A writer changes 100 rows a second: first alone; then beside a client that has as many texts
 embedded as the quota allows and throws the vectors away, which is what the emulator itself costs the machine; and then
 while `pulumi up` declares the job and embeds every row. The end state is checked: every vector is that of its row's
 present text, and no more texts were sent than there are rows and changes. Every second change is one of a text, so the
