@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,12 +61,17 @@ class Executions:
         self._store = store
         self._variables = variables
         self._logs = logs
-        self._states: dict[str, _State] = {}
+        # What was asked for in an earlier life of the daemon has run then.
+        self._states = {job.key: _State(_asked(job)) for job in store.of_type(container_apps.JOBS)}
 
     async def run(self) -> None:
         """Look after the jobs until cancelled."""
         while True:
-            for job in self._store.of_type(container_apps.JOBS):
+            jobs = self._store.of_type(container_apps.JOBS)
+            for gone in self._states.keys() - {job.key for job in jobs}:
+                await _end(self._states[gone].running)
+                del self._states[gone]
+            for job in jobs:
                 try:
                     await self._look(job)
                 except (OSError, LookupError, ValueError) as error:
@@ -75,18 +80,11 @@ class Executions:
 
     async def end(self) -> None:
         """End every execution: at once what does not end by itself within ten seconds."""
-        running = [process for state in self._states.values() for process in state.running if _lives(process)]
-        for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                await asyncio.wait_for(process.wait(), _END_SECONDS)
-            except TimeoutError:
-                process.kill()
+        await _end([process for state in self._states.values() for process in state.running])
 
     async def _look(self, job: Resource) -> None:
-        asked = int(job.private.get("asked", 0))
-        state = self._states.setdefault(job.key, _State(asked))
+        asked = _asked(job)
+        state = self._states.setdefault(job.key, _State(0))
         now = time.monotonic()
         state.running = {process: until for process, until in state.running.items() if _lives(process)}
         for process, until in state.running.items():
@@ -174,6 +172,21 @@ class Executions:
             )  # fmt: skip
         _log.info("job %s: execution %d began", job.name, process.pid)
         return process
+
+
+def _asked(job: Resource) -> int:
+    return int(job.private.get("asked", 0))
+
+
+async def _end(processes: Iterable[asyncio.subprocess.Process]) -> None:
+    running = [process for process in processes if _lives(process)]
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            await asyncio.wait_for(process.wait(), _END_SECONDS)
+        except TimeoutError:
+            process.kill()
 
 
 def _lives(process: asyncio.subprocess.Process) -> bool:

@@ -129,6 +129,14 @@ def test_what_surrounds_a_server_asks_for_its_own_rights_and_providers() -> None
     assert not set(wanted().providers) - {"Microsoft.DBforPostgreSQL", "Microsoft.CognitiveServices"}
 
 
+def test_a_worker_pool_asks_for_its_own_rights_and_providers() -> None:
+    image = "registry.example.com/postgres-genai-worker:1.0"
+    found = wanted(firewall={"rules": {}, "allowAzureServices": True}, workers={"pool": {"image": image}})
+    assert {"Microsoft.App", "Microsoft.ManagedIdentity"} <= set(found.providers)
+    for action in ("Microsoft.App/jobs/write", "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"):
+        assert action in found.actions
+
+
 def test_a_vault_has_a_name_that_a_deleted_one_holds() -> None:
     keys = {"authentication": "keys"}
     stack = wanted(state(), ai=keys, keyVault={"enabled": True})

@@ -19,6 +19,7 @@ SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 VAULTS = "Microsoft.KeyVault/vaults"
+IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,20 @@ def _types(settings: StackSettings) -> Iterator[str]:
         if settings.ai.authentication == "managed-identity":
             yield ASSIGNMENTS
     yield from _operation_types(settings)
+    yield from _worker_types(settings)
+
+
+def _worker_types(settings: StackSettings) -> Iterator[str]:
+    pool = settings.workers.pool
+    if pool is None:
+        return
+    yield from (IDENTITIES, "Microsoft.App/jobs")
+    if pool.environment_id is None:
+        yield "Microsoft.App/managedEnvironments"
+        if settings.monitoring.enabled:
+            yield "Microsoft.Insights/diagnosticSettings"
+    if pool.registry_id is not None:
+        yield ASSIGNMENTS
 
 
 def _operation_types(settings: StackSettings) -> Iterator[str]:
@@ -248,7 +263,12 @@ def _operation_types(settings: StackSettings) -> Iterator[str]:
 
 def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
     keys = settings.uses_ai and settings.ai.authentication == "keys"
-    others = (f"{SERVERS}/restart/action", *([f"{ACCOUNTS}/listKeys/action"] if keys else []))
+    assigns = settings.workers.pool is not None
+    others = (
+        f"{SERVERS}/restart/action",
+        *([f"{ACCOUNTS}/listKeys/action"] if keys else []),
+        *([f"{IDENTITIES}/assign/action"] if assigns else []),
+    )
     return (*(f"{kind}/write" for kind in types), *others)
 
 
