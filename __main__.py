@@ -11,6 +11,7 @@ from components.cloud import cloud
 from components.computed import name_of
 from components.flexible_server import FlexibleServer, FlexibleServerArgs
 from components.naming import SUFFIX_LENGTH, Names, tags_of
+from components.network import Network, NetworkArgs
 from components.operations import Operations, OperationsArgs
 from components.server_parameters import plan_parameters
 from components.settings import StackSettings
@@ -30,6 +31,8 @@ tenant_id = settings.authentication.tenant_id or client.tenant_id
 azure: dict[str, Any] = {"cloud": cloud(), "subscription_id": client.subscription_id, "tenant_id": tenant_id}
 placement: dict[str, Any] = {"resource_group_name": name_of(group), "location": settings.location, "tags": tags}
 
+stack: dict[str, Any] = {"names": names, "settings": settings, "cloud": azure["cloud"]}
+network = Network("network", NetworkArgs(**placement, **stack)) if settings.network.private else None
 server = FlexibleServer(
     "server",
     FlexibleServerArgs(
@@ -43,17 +46,11 @@ server = FlexibleServer(
         parameters=plan_parameters(settings),
         deployer_object_id=client.object_id,
         database_user=settings.database_user,
+        network=network,
         protect=settings.protect,
     ),
 )
-accounts = AiAccountsArgs(
-    **placement,
-    openai_name=names.openai,
-    language_name=names.language,
-    settings=settings.ai,
-    deployments=settings.deployments,
-    server_principal_id=server.principal_id,
-)
+accounts = AiAccountsArgs(**placement, **stack, server_principal_id=server.principal_id, network=network)
 ai = AiAccounts("ai", accounts) if settings.uses_ai else None
 database = VectorDatabase(
     "database",
@@ -74,6 +71,6 @@ operations = Operations(
 )
 
 pulumi.export("resourceGroup", name_of(group))
-for part in (server, *([ai] if ai else []), database, operations):
-    for key, value in part.exports.items():
+for part in (server, network, ai, database, operations):
+    for key, value in part.exports.items() if part else ():
         pulumi.export(key, value)

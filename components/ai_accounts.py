@@ -1,8 +1,9 @@
 """AiAccounts: Azure OpenAI with its model deployments, Language, and the server's right to call them.
 
-Deployments of one account go one after another, for a second one at the same time is refused (azurerm #22607); they
-are deleted in the same order backwards. Without keys the server's own identity calls the accounts, and local
-authentication is off.
+What changes an account goes one after another, for a second change at the same time is refused (azurerm #22607):
+content filters -> deployments -> private endpoint; deletes go the same way backwards. The endpoint is last because the
+network still sees an account as unfinished that says it is done (azurerm #31712, bicep-registry-modules #5957). Without
+keys the server's own identity calls the accounts, and local authentication is off.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ import pulumi
 from pulumi_azure_native import authorization
 from pulumi_azure_native import cognitiveservices as cs
 
-from components.ai_settings import AiSettings, DeploymentSettings
+from components.account_hosts import LANGUAGE, host_suffixes
+from components.ai_network_settings import AiNetworkSettings
+from components.cloud import Cloud
 from components.computed import computed, group_and_name, in_preview, name_of
-from components.naming import role_assignment_name
+from components.content_filters import content_filter
+from components.naming import Names, role_assignment_name
+from components.network import Network
+from components.settings import StackSettings
 
 # Built-in roles; source: Microsoft Learn, "Azure built-in roles".
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
@@ -32,21 +38,21 @@ class AiAccountsArgs:
     Attributes:
         resource_group_name: resource group that holds them.
         location: Azure region.
-        openai_name: name and subdomain of the Azure OpenAI account, unique in the world.
-        language_name: the same of the Language account.
-        settings: kinds, price tiers, and whether keys are used.
-        deployments: model deployments by name.
+        names: physical names; an account's is its subdomain too.
+        settings: the stack's settings; AI accounts and deployments are read.
         server_principal_id: object id of the server's identity, which may call the accounts.
+        cloud: cloud that the accounts are in.
+        network: the stack's network, or None.
         tags: tags of the accounts.
     """
 
     resource_group_name: pulumi.Input[str]
     location: pulumi.Input[str]
-    openai_name: pulumi.Input[str]
-    language_name: pulumi.Input[str]
-    settings: AiSettings
-    deployments: Mapping[str, DeploymentSettings]
+    names: Names
+    settings: StackSettings
     server_principal_id: pulumi.Input[str]
+    cloud: Cloud
+    network: Network | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,26 +78,34 @@ class AiAccounts(pulumi.ComponentResource):
     def __init__(self, name: str, args: AiAccountsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgai:ai:AiAccounts", name, {}, opts)
         self._name, self._args = name, args
-        self._keys = args.settings.authentication == "keys"
+        self._ai = args.settings.ai
+        self._keys = self._ai.authentication == "keys"
         self.ready = []
-        openai = self._account("openai", args.openai_name, args.settings.openai.kind, args.settings.openai.sku)
-        self._deployments(openai)
+        kind = self._ai.openai.kind
+        openai = self._account("openai", args.names.openai, kind, self._ai.openai.sku)
+        last = self._deployments(openai)
         self.openai_endpoint, self.openai_key = self._access("openai", openai, OPENAI_USER)
+        last = self._private_endpoint("openai", openai, kind, last)
         self.language_endpoint = self.language_key = language_id = None
-        if args.settings.language.enabled:
-            language = self._account("language", args.language_name, "TextAnalytics", args.settings.language.sku)
+        if self._ai.language.enabled:
+            language = self._account("language", args.names.language, LANGUAGE, self._ai.language.sku)
             self.language_endpoint, self.language_key = self._access("language", language, COGNITIVE_USER)
+            # No deployment keeps it back, so it waits for the other account's: the network learns of an account late.
+            self._private_endpoint("language", language, LANGUAGE, language, last)
             language_id = language.id
         self.exports = {
             "openaiId": openai.id,
             "languageId": language_id,
             "openaiEndpoint": self.openai_endpoint,
             "languageEndpoint": self.language_endpoint,
-            "deployments": {deployment: wanted.model for deployment, wanted in sorted(args.deployments.items())},
+            "deployments": {
+                deployment: wanted.model for deployment, wanted in sorted(args.settings.deployments.items())
+            },
         }
         self.register_outputs(self.exports)
 
     def _account(self, what: str, physical_name: pulumi.Input[str], kind: str, sku: str) -> cs.Account:
+        public = self._args.settings.accounts_are_public
         account = cs.Account(
             f"{self._name}-{what}",
             resource_group_name=self._args.resource_group_name,
@@ -105,7 +119,11 @@ class AiAccounts(pulumi.ComponentResource):
             properties=cs.AccountPropertiesArgs(
                 custom_sub_domain_name=physical_name,
                 disable_local_auth=not self._keys,
-                public_network_access="Enabled",
+                public_network_access="Enabled" if public else "Disabled",
+                network_acls=network_rules(self._ai.network, public=public),
+                restrict_outbound_network_access=self._ai.network.restrict_outbound,
+                allowed_fqdn_list=list(self._ai.network.outbound_hosts),
+                restore=True if what in self._ai.restore else None,
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -116,9 +134,35 @@ class AiAccounts(pulumi.ComponentResource):
         self.ready.append(account)
         return account
 
-    def _deployments(self, account: cs.Account) -> None:
+    def _private_endpoint(self, what: str, account: cs.Account, kind: str, *after: pulumi.Resource) -> pulumi.Resource:
+        """Give an account its private endpoint where there is a network; return what comes last of the account."""
+        if self._args.network is None or not self._args.settings.accounts_have_endpoints:
+            return after[-1]
+        options = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        suffixes = host_suffixes(kind, self._args.cloud)
+        last = self._args.network.endpoint(
+            f"{self._name}-{what}-endpoint", what, account.id, "account", suffixes, options
+        )
+        self.ready.append(last)
+        return last
+
+    def _content_filters(self, account: cs.Account) -> pulumi.Resource:
+        """Create the content filters one after another; return what the first deployment waits for."""
         previous: pulumi.Resource = account
-        for deployment_name, wanted in sorted(self._args.deployments.items()):
+        for filter_name, wanted in sorted(self._ai.content_filters.items()):
+            previous = cs.RaiPolicy(
+                f"{self._name}-content-filter-{filter_name}",
+                resource_group_name=self._args.resource_group_name,
+                account_name=name_of(account),
+                rai_policy_name=filter_name,
+                properties=content_filter(wanted),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[previous], deleted_with=account),
+            )
+        return previous
+
+    def _deployments(self, account: cs.Account) -> pulumi.Resource:
+        previous = self._content_filters(account)
+        for deployment_name, wanted in sorted(self._args.settings.deployments.items()):
             previous = cs.Deployment(
                 f"{self._name}-deployment-{deployment_name}",
                 resource_group_name=self._args.resource_group_name,
@@ -127,9 +171,8 @@ class AiAccounts(pulumi.ComponentResource):
                 sku=cs.SkuArgs(name=wanted.sku, capacity=wanted.capacity),
                 properties=cs.DeploymentPropertiesArgs(
                     model=cs.DeploymentModelArgs(format="OpenAI", name=wanted.model, version=wanted.model_version),
-                    # A new version by itself would mix two vector spaces in one column.
-                    version_upgrade_option="NoAutoUpgrade" if wanted.facts.embeds else "OnceCurrentVersionExpired",
-                    rai_policy_name="Microsoft.DefaultV2",  # Azure fills it in otherwise, and that reads as drift
+                    version_upgrade_option=wanted.version_upgrade,
+                    rai_policy_name=wanted.content_filter,  # Azure fills it in otherwise, and that reads as drift
                 ),
                 opts=pulumi.ResourceOptions(
                     parent=self,
@@ -140,6 +183,7 @@ class AiAccounts(pulumi.ComponentResource):
                 ),
             )
             self.ready.append(previous)
+        return previous
 
     def _access(
         self, what: str, account: cs.Account, role: str
@@ -150,7 +194,7 @@ class AiAccounts(pulumi.ComponentResource):
             # The provider does not mark keys as secrets (pulumi-azure-native #1693).
             # In a preview of a stack that turns to keys, the account still refuses to list them: then they are unknown.
             return endpoint, pulumi.Output.secret(
-                account.id.apply(partial(in_preview, partial(_key, self._args.settings.key_in_use)))
+                account.id.apply(partial(in_preview, partial(_key, self._ai.key_in_use)))
             )
         principal = pulumi.Output.from_input(self._args.server_principal_id)
         assignment = authorization.RoleAssignment(
@@ -172,6 +216,20 @@ class AiAccounts(pulumi.ComponentResource):
         )
         self.ready.append(assignment)
         return endpoint, None
+
+
+def network_rules(wanted: AiNetworkSettings, *, public: bool) -> cs.NetworkRuleSetArgs:
+    """Return an account's network rules: whom they do not name is refused, unless the account is open to all."""
+    return cs.NetworkRuleSetArgs(
+        default_action="Deny" if wanted.ip_rules or not public else "Allow",
+        bypass="AzureServices" if wanted.trusted_services else "None",
+        ip_rules=[
+            # Azure writes one address without its prefix.
+            cs.IpRuleArgs(value=str(rule.network_address if rule.prefixlen == rule.max_prefixlen else rule))
+            for rule in wanted.ip_rules
+        ],
+        virtual_network_rules=[],
+    )
 
 
 def _endpoint(account_id: str) -> str:

@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from components.ai_network_settings import AiNetworkSettings
 from components.catalogue.models import DEPLOYMENT_SKUS, MODELS, Model
-from components.section import Section, one_of
+from components.content_filter_settings import ContentFilterSettings
+from components.section import Listed, Mapped, Section, one_of
+
+UPGRADES = ("NoAutoUpgrade", "OnceCurrentVersionExpired", "OnceNewDefaultVersionAvailable")
 
 
 class OpenAiSettings(Section):
@@ -43,6 +47,17 @@ class AiSettings(Section):
         le=2,
         description="Which of an account's two keys the database uses; docs/keys.md rotates them.",
     )
+    network: AiNetworkSettings = Field(
+        default_factory=AiNetworkSettings,
+        description="Who reaches the accounts: {publicAccess, privateEndpoints, ipRules, ...}.",
+    )
+    content_filters: Mapped[ContentFilterSettings] = Field(
+        default={}, description="Content filters of the OpenAI account by name, for deployments to use."
+    )
+    restore: Listed[Literal["openai", "language"]] = Field(
+        default=(),
+        description="Accounts that `up` brings back from the soft-deleted ones, instead of failing on them.",
+    )
     openai: OpenAiSettings = Field(
         default_factory=OpenAiSettings,
         description="The Azure OpenAI account: {kind, sku}.",
@@ -65,6 +80,21 @@ class DeploymentSettings(Section):
     capacity: int = Field(
         default=10, ge=1, le=1_000_000, description="Quota: 1 is 1,000 tokens and 6 requests a minute."
     )
+
+    upgrade: Annotated[str, AfterValidator(one_of(*UPGRADES))] | None = Field(
+        default=None,
+        description=f"When Azure changes the version: {', '.join(UPGRADES)}. Left out: the first for embeddings, else"
+        " the second.",
+    )
+    content_filter: str = Field(
+        default="Microsoft.DefaultV2",
+        description="Content filter by name: the service's own (Microsoft.DefaultV2, ...) or one of ai.contentFilters.",
+    )
+
+    @property
+    def version_upgrade(self) -> str:
+        """Return when Azure changes the version; not by itself where that would mix vectors of two kinds."""
+        return self.upgrade or ("NoAutoUpgrade" if self.facts.embeds else "OnceCurrentVersionExpired")
 
     @property
     def facts(self) -> Model:

@@ -26,10 +26,12 @@ class Cloud:
     openai_suffix: str
     cognitive_suffix: str
     cognitive_scope: str
+    ai_services_suffix: str
 
 
 # Source: azure-cli's cloud definitions (azure.cli.core.cloud), azure-identity's AzureAuthorityHosts, and the Entra
-# guides of flexible server. Azure OpenAI in China is unverified: no public page names its suffix.
+# guides of flexible server. Azure OpenAI in China is unverified: no public page names its suffix; nor
+# that of services.ai outside of the public cloud (azure-docs, "Private endpoint DNS zone values", has the public one).
 _CLOUDS = {
     "AzureCloud": Cloud(
         name="AzureCloud",
@@ -41,6 +43,7 @@ _CLOUDS = {
         openai_suffix="openai.azure.com",
         cognitive_suffix="cognitiveservices.azure.com",
         cognitive_scope="https://cognitiveservices.azure.com/.default",
+        ai_services_suffix="services.ai.azure.com",
     ),
     "AzureUSGovernment": Cloud(
         name="AzureUSGovernment",
@@ -52,6 +55,7 @@ _CLOUDS = {
         openai_suffix="openai.azure.us",
         cognitive_suffix="cognitiveservices.azure.us",
         cognitive_scope="https://cognitiveservices.azure.us/.default",
+        ai_services_suffix="services.ai.azure.us",
     ),
     "AzureChinaCloud": Cloud(
         name="AzureChinaCloud",
@@ -63,6 +67,7 @@ _CLOUDS = {
         openai_suffix="openai.azure.cn",
         cognitive_suffix="cognitiveservices.azure.cn",
         cognitive_scope="https://cognitiveservices.azure.cn/.default",
+        ai_services_suffix="services.ai.azure.cn",
     ),
 }
 

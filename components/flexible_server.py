@@ -3,8 +3,8 @@
 Azure refuses a second operation while a server is busy (azurerm #28298), an administrator while the server is updating
 (azure-postgresql #127), and gives a database made before its administrators to the wrong owner (bicep-registry-modules
 #3596). So every child waits for the one before it: server -> firewall -> administrators -> parameters (dynamic, then
-static) -> restart if one is pending -> database -> read replicas -> virtual endpoint. What runs SQL waits for `ready`,
-the last of them.
+static) -> restart if one is pending -> database -> read replicas -> virtual endpoint -> private endpoint. What runs SQL
+waits for `ready`, the last of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pulumi_azure_native import dbforpostgresql as pg
 from components.availability_settings import DAYS, HighAvailability, MaintenanceWindow
 from components.cloud import Cloud
 from components.computed import computed, group_and_name, name_of
+from components.network import Network
+from components.network_change import refuse_change_of_injection
 from components.read_replicas import ROLE, ReadReplicas, ReadReplicasArgs
 from components.server_identity import encryption, identity
 from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
@@ -53,6 +55,7 @@ class FlexibleServerArgs:
         deployer_object_id: object id of the signed-in principal; used where the settings make it an administrator.
         subscription_id: subscription that holds the server.
         database_user: user that the program signs in as.
+        network: network that it is reached in, or None with public access.
         protect: refuse to delete the server and the database.
     """
 
@@ -69,12 +72,13 @@ class FlexibleServerArgs:
     deployer_object_id: pulumi.Input[str]
     subscription_id: pulumi.Input[str]
     database_user: str
+    network: Network | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     protect: bool = False
 
 
 class FlexibleServer(pulumi.ComponentResource):
-    """A server with a system-assigned identity, ready for SQL. No private network: that is another component.
+    """A server with a system-assigned identity, ready for SQL: for whoever is in its network, where it has one.
 
     Attributes:
         server: the server resource, for `deleted_with`.
@@ -105,6 +109,9 @@ class FlexibleServer(pulumi.ComponentResource):
         self.administrator_password = generated
         self.password = None if args.authentication.entra else generated
         self.server = self._server(generated)
+        refuse_change_of_injection(
+            self.server, injected=args.network is not None and args.network.injection is not None
+        )
         self._server_name = name_of(self.server)
         self.ready = self.server
         self._firewall()
@@ -113,6 +120,12 @@ class FlexibleServer(pulumi.ComponentResource):
         self._database()
         self.replicas = self._replicas()
         self.ready = self.replicas.last if self.replicas else self.ready
+        if args.network is not None and args.network.injection is None:
+            after = pulumi.ResourceOptions(parent=self, depends_on=[self.ready])
+            suffixes = [args.cloud.postgres_suffix]
+            self.ready = args.network.endpoint(
+                f"{name}-endpoint", "server", self.server.id, "postgresqlServer", suffixes, after
+            )
 
         self.fqdn = pulumi.Output.concat(self._server_name, ".", args.cloud.postgres_suffix)
         self.principal_id = computed(self.server, self.server.identity, "principal_id", _principal_id)
@@ -192,15 +205,28 @@ class FlexibleServer(pulumi.ComponentResource):
             identity=identity(args.server),
             data_encryption=encryption(args.server),
             cluster=_cluster(args.server, args.database.name),
-            network=pg.NetworkArgs(public_network_access="Enabled"),
+            network=self._network(),
             administrator_login=access.administrator_login if access.password else None,
             administrator_login_password=password,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=args.network.ready if args.network is not None else None,
                 protect=args.protect,
                 # Where a server comes from is said once, and is no reason to make it again.
                 ignore_changes=[*_zones_that_azure_moves(args.server.high_availability), "pointInTimeUTC", *ROLE],
             ),
+        )
+
+    def _network(self) -> pg.NetworkArgs:
+        network = self._args.network
+        if network is None:
+            return pg.NetworkArgs(public_network_access="Enabled")
+        if network.injection is None:
+            return pg.NetworkArgs(public_network_access="Disabled")
+        return pg.NetworkArgs(
+            public_network_access="Disabled",
+            delegated_subnet_resource_id=network.injection.subnet_id,
+            private_dns_zone_arm_resource_id=network.injection.zone_id,
         )
 
     def _firewall(self) -> None:
@@ -284,6 +310,7 @@ class FlexibleServer(pulumi.ComponentResource):
             f"{self._name}-replicas",
             ReadReplicasArgs(
                 resource_group_name=self._args.resource_group_name,
+                network=self._network() if self._args.network is not None else None,
                 location=self._args.location,
                 tags=self._args.tags,
                 primary=self.server,

@@ -77,6 +77,22 @@ class Names:
         return f"{self._base}-scaler"
 
     @property
+    def network(self) -> str:
+        """Return the virtual network's name (2 to 64 characters, unique in its resource group)."""
+        return f"vnet-{self._base}"
+
+    def server_zone(self, suffix: str) -> str:
+        """Return the private DNS zone of a server in a subnet.
+
+        It ends with the suffix of servers and is never a server's own name, which has one label less (azurerm #24549).
+        """
+        return f"{self._base}.private.{suffix}"
+
+    def endpoint(self, what: str) -> str:
+        """Return a private endpoint's name (1 to 80 characters, unique in its resource group)."""
+        return f"pe-{what}-{self._base}"
+
+    @property
     def _base(self) -> str:
         return f"{self.prefix}-{short_stack(self.stack)}"
 

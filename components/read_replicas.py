@@ -36,6 +36,7 @@ class ReadReplicasArgs:
         server: its settings: the replicas, which have what they leave out as the server has it, and the endpoint.
         postgres_suffix: what host names end with.
         after: last child of the primary before them.
+        network: where they lie, as the primary does; None with public access.
         tags: tags of the replicas.
         protect: refuse to delete them: a promoted one holds the only data.
     """
@@ -46,6 +47,7 @@ class ReadReplicasArgs:
     server: ServerSettings
     postgres_suffix: str
     after: pulumi.Resource
+    network: pg.NetworkArgs | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     protect: bool = False
 
@@ -103,6 +105,7 @@ class ReadReplicas(pulumi.ComponentResource):
                 auto_grow="Enabled" if primary.auto_grow else "Disabled",
             ),
             availability_zone=wanted.zone,
+            network=self._args.network,
             identity=identity(primary),
             data_encryption=encryption(primary, backups=False),
             opts=pulumi.ResourceOptions(

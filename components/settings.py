@@ -15,11 +15,13 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from components import (
+    ai_rules,
     availability_rules,
     cluster_rules,
     connection_rules,
     encryption_rules,
     job_rules,
+    network_rules,
     operations_rules,
     origin_rules,
     replica_rules,
@@ -34,6 +36,7 @@ from components.job_settings import JobSettings
 from components.key_vault_settings import KeyVaultSettings
 from components.mistakes import Findings, Mistake, SettingsError, parse
 from components.monitoring_settings import MonitoringSettings
+from components.network_settings import NetworkSettings
 from components.section import ConfigName, Listed, Mapped, Region, Section, decode_json, matching
 from components.server_settings import (
     AuthenticationSettings,
@@ -69,6 +72,10 @@ class StackSettings(Section):
     authentication: AuthenticationSettings = Field(
         default_factory=AuthenticationSettings,
         description="Who may sign in to the database: entra, password, administratorLogin, administrators, ...",
+    )
+    network: NetworkSettings = Field(
+        default_factory=NetworkSettings,
+        description="How the server is reached: mode (public, private-endpoint, injected), addressSpace.",
     )
     firewall: FirewallSettings = Field(
         default_factory=FirewallSettings,
@@ -169,6 +176,8 @@ class StackSettings(Section):
         encryption_rules.check(settings, findings)
         cluster_rules.check(settings, findings)
         replica_rules.check(settings, findings)
+        network_rules.check(settings, findings)
+        ai_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         worker_rules.check(settings, findings)
@@ -194,6 +203,18 @@ class StackSettings(Section):
         return "azure_ai" in self.enabled_extensions
 
     @property
+    def accounts_are_public(self) -> bool:
+        """Say whether the AI accounts answer on the internet: a server outside of a network finds them nowhere else."""
+        wanted = self.ai.network.public_access
+        return self.network.mode != "injected" if wanted is None else wanted
+
+    @property
+    def accounts_have_endpoints(self) -> bool:
+        """Say whether the AI accounts have private endpoints."""
+        wanted = self.ai.network.private_endpoints
+        return self.uses_ai and (self.network.private if wanted is None else wanted)
+
+    @property
     def cron_database(self) -> str:
         """Return the database that pg_cron lives in: the stack's own unless the parameters name another."""
         return str(self.parameters.get("cron.database_name", self.database.name))
@@ -215,7 +236,16 @@ class StackSettings(Section):
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the preview should know: what is left out, dropped or unverified."""
-        rules = (server_rules, connection_rules, origin_rules, replica_rules, job_rules, operations_rules)
+        rules = (
+            server_rules,
+            connection_rules,
+            network_rules,
+            ai_rules,
+            origin_rules,
+            replica_rules,
+            job_rules,
+            operations_rules,
+        )
         return tuple(note for one in rules for note in one.notes(self))
 
 

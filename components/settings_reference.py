@@ -63,7 +63,9 @@ _RULES = """\
 
 - The tier fits the machine size; the storage is a size that Azure offers.
 - `password` needs `administratorLogin`; Entra needs an administrator or `deployer`; `signInAs` is one of them.
-- A firewall with no rule is refused, for this program could not reach the server either.
+- A firewall with no rule is refused, for this program could not reach the server either; with `network.mode`
+  private-endpoint or injected it is the other way round, for nothing comes from the internet.
+- AI accounts that do not answer on the internet need `network.mode: injected`, or `azure_ai` would not reach them.
 - A job's deployment is declared and makes vectors; its dimensions are those that the model gives.
 - An index fits type and dimensions: hnsw and ivfflat up to 2,000 (`vector`) or 4,000 (`halfvec`); diskann needs
   `pg_diskann`, and above 2,000 dimensions `product_quantized: 1`.
@@ -162,7 +164,7 @@ def _default(field: FieldInfo) -> str:
         return "-"
     if isinstance(value, Section):
         return "see below"
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 def _cell(field: FieldInfo) -> str:

@@ -56,7 +56,7 @@ class ServerView:
         firewall: Pairs of first and last IPv4 address.
         administrators: Entra administrators: principal name -> object id.
         inside: Whether this machine reaches the server from inside a network: the server lies in a subnet, or has an
-            approved private endpoint. Firewall rules do not count then.
+            approved private endpoint. Firewall rules do not count then, for its address inside (admission.INSIDE).
         other_names: Host names of its virtual endpoints.
     """
 

@@ -11,6 +11,9 @@ from emulator.identity import Identity, InvalidToken, Principal
 AUDIENCE = "https://ossrdbms-aad.database.windows.net"
 """The resource that tokens for databases are for (azure-databases-docs, "Connect with managed identity")."""
 
+INSIDE = "127.0.0.1"
+"""The address of this machine inside of every emulated network; its other addresses are outside, on the internet."""
+
 _ACCESSIBLE = frozenset({"Ready", "Updating"})
 """States in which a server takes connections; that it does while Updating is unverified."""
 
@@ -33,7 +36,7 @@ def is_accessible(server: ServerView) -> bool:
 def check_network(server: ServerView, address: str, user: str, database: str) -> None:
     """Refuse a client whom public access or the firewall rules keep out.
 
-    A server in a subnet, or with a private endpoint, is reached from inside its network, as which this machine counts.
+    A server in a subnet, or with a private endpoint, is reached from inside its network, where INSIDE alone is.
 
     The text is PostgreSQL's own, seen with `SSL on` in its place on older servers (azuredatastudio-postgresql #257);
     that a flexible server answers so, and not by silence, is unverified.
@@ -41,7 +44,7 @@ def check_network(server: ServerView, address: str, user: str, database: str) ->
     Raises:
         Refusal: The client is kept out.
     """
-    if server.inside or (server.public_access and _is_in(address, server.firewall)):
+    if (server.inside and address == INSIDE) or (server.public_access and _is_in(address, server.firewall)):
         return
     raise no_entry(address, user, database, "SSL encryption")
 

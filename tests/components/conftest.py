@@ -66,6 +66,7 @@ class Recording(mocks.MockMonitor):
     )
     exists: bool = True  # whether resources are there already; a preview of a new stack knows no id and no output
     allowlist: str = "PG_TRGM, vector"
+    subnet: str = ""  # subnet that the server which is there lies in
     statistics: dict[str, Any] | None = None
     registrations: list[Registration] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -130,7 +131,10 @@ class Answers(mocks.Mocks):
                 "subscriptionId": SUBSCRIPTION,
                 "tenantId": TENANT,
             },
-            "getServer": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
+            "getServer": {
+                "identity": {"type": "SystemAssigned", "principalId": PRINCIPAL},
+                "network": {"delegatedSubnetResourceId": self._recording.subnet} if self._recording.subnet else {},
+            },
             "getWorkflow": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
             "getUserAssignedIdentity": {"principalId": WORKER, "clientId": WORKER_CLIENT},
             "getAccount": {"properties": {"endpoint": f"https://{args.args.get('accountName')}.example.test/"}},
@@ -143,6 +147,7 @@ class Answers(mocks.Mocks):
         kind = args.typ.rpartition(":")[2]
         if not self._recording.exists and kind not in (
             "FlexibleServer",
+            "Network",
             "ServerParameters",
             "AiAccounts",
             "VectorDatabase",

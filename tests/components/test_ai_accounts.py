@@ -68,3 +68,52 @@ def test_the_first_call_waits_for_roles_and_deployments(deploy: Callable[..., An
     waits = recording.one("database-azure-ai").depends_on
     assert {"ai-deployment-embedding", "ai-openai-role", "ai-language-role"} <= waits
     assert recording.one("database-azure-ai").inputs["verifyDeployment"] == "embedding"
+
+
+def test_content_filters_come_before_the_deployments_that_use_them(deploy: Callable[..., Any]) -> None:
+    answers = {"model": "gpt-5.4", "contentFilter": "strict"}
+    filters = {"strict": {"hate": "Low", "shields": ["Jailbreak"]}, "other": {"mode": "asynchronous"}}
+    recording = deploy(
+        {
+            "ai": {"contentFilters": filters},
+            "deployments": {"answers": answers, "embedding": {"model": "text-embedding-3-small"}},
+        }
+    )
+    strict = recording.one("ai-content-filter-strict").inputs["properties"]
+    assert strict["basePolicyName"] == "Microsoft.DefaultV2"
+    assert strict["mode"] == "Blocking"
+    assert {
+        "name": "Hate",
+        "severityThreshold": "Low",
+        "source": "Prompt",
+        "blocking": True,
+        "enabled": True,
+    } in strict["contentFilters"]
+    assert [one for one in strict["contentFilters"] if "severityThreshold" not in one] == [
+        {"name": "Jailbreak", "source": "Prompt", "blocking": True, "enabled": True}
+    ]
+    assert recording.reaches("ai-content-filter-strict", "ai-content-filter-other"), "one at a time on an account"
+    assert recording.reaches("ai-deployment-answers", "ai-content-filter-strict")
+    assert recording.one("ai-deployment-answers").inputs["properties"]["raiPolicyName"] == "strict"
+    assert recording.one("ai-deployment-embedding").inputs["properties"]["raiPolicyName"] == "Microsoft.DefaultV2"
+
+
+def test_a_deployment_is_upgraded_as_its_setting_says(deploy: Callable[..., Any]) -> None:
+    deployments = {
+        "answers": {"model": "gpt-5.4", "upgrade": "OnceNewDefaultVersionAvailable"},
+        "embedding": {"model": "text-embedding-3-small", "upgrade": "OnceCurrentVersionExpired"},
+    }
+    recording = deploy({"deployments": deployments})
+    for name, wanted in deployments.items():
+        assert recording.one(f"ai-deployment-{name}").inputs["properties"]["versionUpgradeOption"] == wanted["upgrade"]
+    assert [line for line in recording.lines if "deployments.embedding.upgrade: when the version retires" in line]
+    assert (
+        deploy().one("ai-deployment-answers").inputs["properties"]["versionUpgradeOption"]
+        == "OnceCurrentVersionExpired"
+    )
+
+
+def test_only_the_accounts_that_are_named_are_brought_back(deploy: Callable[..., Any]) -> None:
+    recording = deploy({"ai": {"restore": ["language"]}})
+    assert recording.one("ai-language").inputs["properties"]["restore"] is True
+    assert "restore" not in recording.one("ai-openai").inputs["properties"]

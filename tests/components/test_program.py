@@ -141,7 +141,7 @@ def test_a_preview_asks_the_server_nothing_before_it_exists(deploy: Callable[...
     keys = {"ai": {"authentication": "keys"}}
     assert deploy(keys, preview=True, exists=False).calls == ["azure-native:authorization:getClientConfig"]
     assert sorted(call.rpartition(":")[2] for call in deploy(keys, preview=True).calls) == [
-        "getClientConfig", "getConfiguration", "listAccountKeys", "listAccountKeys",
+        "getClientConfig", "getConfiguration", "getServer", "listAccountKeys", "listAccountKeys",
     ]  # fmt: skip
 
 

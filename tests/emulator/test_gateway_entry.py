@@ -126,6 +126,13 @@ def test_inside_its_network_neither_public_access_nor_a_rule_is_needed(site: Sit
     site.connect().close()
 
 
+def test_outside_of_its_network_nobody_comes_in(site: Site) -> None:
+    change(site, public_access=False, firewall=EVERYONE, inside=True)
+    assert 'no pg_hba.conf entry for host "127.0.0.2"' in site.refusal_of_an_outsider()
+    change(site, public_access=True, firewall=(("127.0.0.1", "127.0.0.1"),), inside=True)
+    assert 'no pg_hba.conf entry for host "127.0.0.2"' in site.refusal_of_an_outsider()
+
+
 @pytest.mark.parametrize("state", ["Stopped", "Stopping", "Starting", "Restarting", "Dropping", "Disabled"])
 def test_a_server_that_is_not_ready_drops_connections(site: Site, state: str) -> None:
     change(site, state=state)

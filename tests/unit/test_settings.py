@@ -100,6 +100,29 @@ BAD = [
     ("authentication/signInAs", "taem", "authentication.signInAs", ["did you mean 'team'"]),
     ("authentication/tenantId", "contoso", "authentication.tenantId", ["a GUID"]),
     ("firewall/rules", {}, "firewall.rules", ["nobody could reach the server"]),
+    ("ai/contentFilters", {"Microsoft.Own": {}}, "ai.contentFilters.Microsoft.Own", ["the service's own"]),
+    ("ai/contentFilters", {"x": {}}, "ai.contentFilters.x", ["2 to 64 letters"]),
+    ("ai/contentFilters", {"own": {"hate": "None"}}, "ai.contentFilters.own.hate", ["Low, Medium, High"]),
+    ("deployments/answers/contentFilter", "strict", "deployments.answers.contentFilter", ["Microsoft.DefaultV2"]),
+    ("deployments/answers/upgrade", "Always", "deployments.answers.upgrade", ["NoAutoUpgrade"]),
+    ("deployments/embedding/upgrade", "OnceNewDefaultVersionAvailable", "deployments.embedding.upgrade", ["mix those"]),
+    ("ai", {"restore": ["language"], "language": {"enabled": False}}, "ai.restore", ["not enabled"]),
+    ("network/mode", "vnet", "network.mode", ["public, private-endpoint, injected"]),
+    ("network/mode", "injected", "firewall.rules", ["is for network.mode public", "leave it out"]),
+    ("network/mode", "private-endpoint", "firewall.rules", ["nothing comes from the internet"]),
+    ("network/addressSpace", "10.0.0.0/29", "network.addressSpace", ["/8 to /25 within 10.0.0.0/8"]),
+    ("network/addressSpace", "8.8.0.0/16", "network.addressSpace", ["192.168.0.0/16"]),
+    ("ai/network/privateEndpoints", True, "ai.network.privateEndpoints", ["needs a network"]),
+    ("ai/network/publicAccess", False, "ai.network.publicAccess", ["azure_ai would reach nothing", "injected"]),
+    ("ai/network/ipRules", ["10.1.0.0/16"], "ai.network.ipRules[0]", ["private range"]),
+    ("ai/network/ipRules", ["203.0.113.0/31"], "ai.network.ipRules[0]", ["up to /30"]),
+    ("ai/network/trustedServices", True, "ai.network.trustedServices", ["only with ipRules"]),
+    (
+        "ai/network",
+        {"restrictOutbound": False, "outboundHosts": ["a.example"]},
+        "ai.network.outboundHosts",
+        ["only with"],
+    ),
     (
         "firewall/rules/office",
         {"start": "10.0.0.9", "end": "10.0.0.1"},
@@ -371,3 +394,29 @@ def test_a_secret_value_is_never_shown() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         StackSettings.parse(GOOD).server.version = "17"
+
+
+def test_injected_and_private_networks_want_no_firewall() -> None:
+    for mode in ("injected", "private-endpoint"):
+        settings = StackSettings.parse({**GOOD, "firewall": {}, "network": {"mode": mode}})
+        assert settings.accounts_are_public is (mode == "private-endpoint")
+        assert settings.accounts_have_endpoints
+        assert [note for note in settings.notes if f"network.mode {mode}: the server has no public address" in note]
+
+
+def test_a_replica_is_as_closed_as_its_primary() -> None:
+    sku = {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
+    config = {**GOOD, "firewall": {}, "server": {"sku": sku, "replicas": {"near": {}, "far": {"location": "westus3"}}}}
+    said = mistakes({**config, "network": {"mode": "injected"}})
+    assert set(said) == {"server.replicas.far.location"}
+    assert "has no subnet" in said["server.replicas.far.location"]
+    assert set(mistakes({**config, "network": {"mode": "private-endpoint"}})) == {"server.replicas"}
+
+
+def test_accounts_that_nobody_could_reach_are_refused() -> None:
+    config = {**GOOD, "firewall": {}, "network": {"mode": "injected"}}
+    off = {"privateEndpoints": False}
+    assert "nobody could reach" in mistakes({**config, "ai": {"network": off}})["ai.network.privateEndpoints"]
+    rules = {"ipRules": ["203.0.113.0/24"]}
+    assert "counts only with publicAccess" in mistakes({**config, "ai": {"network": rules}})["ai.network.ipRules"]
+    assert StackSettings.parse({**config, "ai": {"network": {**rules, "publicAccess": True}}}).accounts_are_public

@@ -1,0 +1,190 @@
+"""Network: the virtual network that a closed server is reached in, its subnets, and its private DNS zones.
+
+Nothing is here in the mode `public`. What is in the network finds the server, and the accounts, by their usual names:
+a private zone, linked to the network, answers for them. One operation at a time on a network: subnets wait for each
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+import pulumi
+from pulumi_azure_native import network, privatedns
+
+from components.account_hosts import all_host_suffixes
+from components.cloud import Cloud
+from components.computed import name_of
+from components.naming import Names
+from components.private_endpoint import PrivateEndpointArgs, private_endpoint
+from components.settings import StackSettings
+
+SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """What a network is made of.
+
+    Attributes:
+        resource_group_name: resource group that holds it.
+        location: Azure region, that of the server.
+        names: physical names.
+        settings: the stack's settings; network, not `public`, and AI accounts are read.
+        cloud: cloud that names the zones.
+        tags: tags of network and zones.
+    """
+
+    resource_group_name: pulumi.Input[str]
+    location: pulumi.Input[str]
+    names: Names
+    settings: StackSettings
+    cloud: Cloud
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Injection:
+    """Where a server lies that is in a subnet: both are for its creation."""
+
+    subnet_id: pulumi.Input[str]
+    zone_id: pulumi.Input[str]
+    ready: pulumi.Resource
+
+
+class Network(pulumi.ComponentResource):
+    """A virtual network with what its mode needs.
+
+    Attributes:
+        injection: where the server lies, in the mode `injected`.
+        endpoint_subnet_id: subnet of private endpoints.
+        ready: every zone is linked and every subnet made once these are.
+        exports: what the stack says about the network.
+    """
+
+    injection: Injection | None
+    endpoint_subnet_id: pulumi.Output[str]
+    ready: list[pulumi.Resource]
+    exports: dict[str, Any]
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pgai:network:Network", name, {}, opts)
+        self._name, self._args = name, args
+        wanted = args.settings.network
+        injected = wanted.mode == "injected"
+        self._network = self._virtual_network()
+        self._last: pulumi.Resource = self._network
+        server_subnet = self._subnet("server", wanted.server_range, server=True) if injected else None
+        endpoints = self._subnet("endpoints", wanted.endpoint_range)
+        self.endpoint_subnet_id = endpoints.id
+        self.ready = [endpoints]
+
+        suffix = args.cloud.postgres_suffix
+        accounts = all_host_suffixes(args.settings.ai, args.cloud) if args.settings.accounts_have_endpoints else ()
+        served = sorted({*accounts, *([] if injected else [suffix])})
+        # azure-docs, "Private endpoint DNS zone values"
+        self._zone_ids = {public: self._zone(public, f"privatelink.{public}").id for public in served}
+        self.injection = None
+        if server_subnet is not None:
+            zone = self._zone("server", args.names.server_zone(suffix))
+            self.injection = Injection(subnet_id=server_subnet.id, zone_id=zone.id, ready=self.ready[-1])
+        self.exports = {"networkId": self._network.id, "endpointSubnetId": self.endpoint_subnet_id}
+        self.register_outputs(self.exports)
+
+    def endpoint(
+        self,
+        name: str,
+        what: str,
+        target_id: pulumi.Input[str],
+        group: str,
+        suffixes: Iterable[str],
+        after: pulumi.ResourceOptions,
+    ) -> pulumi.Resource:
+        """Give something a private endpoint in this network; return what to wait for.
+
+        Args:
+            name: name of the resource in the program.
+            what: what it leads to, for its physical name.
+            target_id: ARM id of what it leads to.
+            group: part of the target that it leads to.
+            suffixes: suffixes of the host names that are to lead to it.
+            after: parent, and what comes before it.
+        """
+        args = self._args
+        return private_endpoint(
+            name,
+            PrivateEndpointArgs(
+                resource_group_name=args.resource_group_name,
+                location=args.location,
+                endpoint_name=args.names.endpoint(what),
+                target_id=target_id,
+                group=group,
+                subnet_id=self.endpoint_subnet_id,
+                zone_ids={suffix.replace(".", "-"): self._zone_ids[suffix] for suffix in suffixes},
+                tags=args.tags,
+            ),
+            pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(depends_on=self.ready)),
+        )
+
+    def _child(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=[*after])
+
+    def _virtual_network(self) -> network.VirtualNetwork:
+        # Without `subnets`: those are resources of their own, and the provider leaves what it is not given.
+        return network.VirtualNetwork(
+            f"{self._name}-vnet",
+            resource_group_name=self._args.resource_group_name,
+            virtual_network_name=self._args.names.network,
+            location=self._args.location,
+            address_space=network.AddressSpaceArgs(address_prefixes=[str(self._args.settings.network.address_space)]),
+            tags=dict(self._args.tags),
+            opts=self._child(),
+        )
+
+    def _subnet(self, what: str, addresses: IPv4Network, *, server: bool = False) -> network.Subnet:
+        subnet = network.Subnet(
+            f"{self._name}-subnet-{what}",
+            resource_group_name=self._args.resource_group_name,
+            virtual_network_name=name_of(self._network),
+            subnet_name=what,
+            address_prefix=str(addresses),
+            # Only servers may lie in it, and they must find it so.
+            delegations=[network.DelegationArgs(name="servers", service_name=SERVERS)] if server else None,
+            # A standby gets its log by way of storage (azure-databases-docs, "Network with private access").
+            service_endpoints=(
+                [network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")] if server else None
+            ),
+            opts=self._child(self._last),
+        )
+        self._last = subnet
+        return subnet
+
+    def _zone(self, what: str, zone_name: str) -> privatedns.PrivateZone:
+        zone = privatedns.PrivateZone(
+            f"{self._name}-zone-{what}",
+            resource_group_name=self._args.resource_group_name,
+            private_zone_name=zone_name,
+            location="Global",
+            tags=dict(self._args.tags),
+            opts=self._child(),
+        )
+        self.ready.append(
+            privatedns.VirtualNetworkLink(
+                f"{self._name}-link-{what}",
+                resource_group_name=self._args.resource_group_name,
+                private_zone_name=name_of(zone),
+                virtual_network_link_name=self._args.names.network,
+                location="Global",
+                registration_enabled=False,
+                virtual_network=privatedns.SubResourceArgs(id=self._network.id),
+                tags=dict(self._args.tags),
+                # Azure refuses to lead a link to another network (azurerm); the provider does not know it.
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[self._last], replace_on_changes=["virtualNetwork"]
+                ),
+            )
+        )
+        return zone
