@@ -57,6 +57,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "cluster": {"nodes": 2},
         },
     },
+    "linked": {"firewall": {}, "network": {"mode": "private-endpoint"}},
+    "filtered": {
+        "ai": {"contentFilters": {"strict": {}}, "network": {"ipRules": ["203.0.113.0/24"]}, "restore": ["openai"]},
+    },
     "pool": {
         "firewall": {"rules": {"office": {"start": "203.0.113.1"}}, "allowAzureServices": True},
         "workers": {"pool": {"image": "example.azurecr.io/postgres-genai-worker:1.0"}},
@@ -67,7 +71,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def config_of(stack: str) -> dict[str, Any]:
     """Return a stack's config by the names in YAML."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}
+    # `deploy` fills in what a config leaves out; a stack in a private network has no firewall.
+    return {"firewall": {}, **{key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}}
 
 
 def azure(recording: Recording) -> list[Registration]:
