@@ -66,7 +66,7 @@ class Recording(mocks.MockMonitor):
     )
     exists: bool = True  # whether resources are there already; a preview of a new stack knows no id and no output
     allowlist: str = "PG_TRGM, vector"
-    subnet: str = ""  # subnet that the server which is there lies in
+    subnet: str | None = None  # subnet that the server which is there lies in, if not the one that is asked for
     statistics: dict[str, Any] | None = None
     registrations: list[Registration] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -133,7 +133,7 @@ class Answers(mocks.Mocks):
             },
             "getServer": {
                 "identity": {"type": "SystemAssigned", "principalId": PRINCIPAL},
-                "network": {"delegatedSubnetResourceId": self._recording.subnet} if self._recording.subnet else {},
+                "network": {"delegatedSubnetResourceId": self._subnet()},
             },
             "getWorkflow": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
             "getUserAssignedIdentity": {"principalId": WORKER, "clientId": WORKER_CLIENT},
@@ -142,6 +142,13 @@ class Answers(mocks.Mocks):
             "listAccountKeys": {"key1": "first-key-of-the-account", "key2": "second-key-of-the-account"},
         }
         return answers[args.token.rpartition(":")[2]]
+
+    def _subnet(self) -> str | None:
+        if self._recording.subnet is not None:
+            return self._recording.subnet or None
+        servers = self._recording.of("azure-native:dbforpostgresql:Server")
+        found = servers[0].inputs["network"].get("delegatedSubnetResourceId") if servers else None
+        return None if found is None else str(found)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.rpartition(":")[2]
