@@ -85,6 +85,12 @@ def test_no_checked_in_stack_is_denied(planned: Callable[[str], Plan], stack: st
     assert denials(planned(stack), read(stack), config_of(stack)) == []
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_none_needs_an_exemption(planned: Callable[[str], Plan], stack: str) -> None:
+    assert denials(planned(stack), Decisions(), config_of(stack)) == []
+    assert read(stack).exemptions == ()
+
+
 def test_dev_would_be_denied_as_prod(planned: Callable[[str], Plan]) -> None:
     config = config_of("dev")
     found = denials(planned("dev"), Decisions(), {**config, "tags": {**config["tags"], "environment": "prod"}})

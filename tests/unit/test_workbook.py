@@ -51,7 +51,9 @@ def test_without_accounts_there_is_no_chart_of_theirs() -> None:
 
 def test_the_queries_read_what_the_engine_writes() -> None:
     """Names meet here: what the line in the log has, and what the queries take from it."""
-    written = set(re.findall(r"'(\w+)', [sq]\.|'(\w+)', (?:left|round|substring)\(", REPORT.read_text(encoding="utf-8")))
+    written = set(
+        re.findall(r"'(\w+)', [sq]\.|'(\w+)', (?:left|round|substring)\(", REPORT.read_text(encoding="utf-8"))
+    )
     known = {name for pair in written for name in pair if name}
     queries = book.jobs("psql-1") + book.quota("psql-1")
     read = set(re.findall(r"one\.(\w+)", queries))
