@@ -68,7 +68,7 @@ CREATE OR REPLACE PROCEDURE vectorize.take_suspect(s vectorize.session, lease_id
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     EXECUTE replace($q$
-        UPDATE vectorize_jobs.item_{job} SET lease = $1, attempts = attempts + 1, found = NULL WHERE ctid = ANY (ARRAY(
+        UPDATE vectorize_jobs.item_{job} SET lease = $1, attempts = attempts + 1, found = pg_snapshot_xmin(pg_current_snapshot())::text::bigint WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM vectorize_jobs.item_{job}
             WHERE lease IS NULL AND attempts >= 3 AND (not_before IS NULL OR not_before <= clock_timestamp())
             ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED))
@@ -91,15 +91,15 @@ END
 $$;
 
 -- Claims items that are ready, oldest first. `after_version` spares the scan what was seen to be gone. An attempt is charged here,
--- so that a row that kills its worker is not tried for ever; after three it is a suspect (take_suspect). When the sweep found it is of no use any more: after a dump and a
--- restore, transactions have other numbers.
+-- so that a row that kills its worker is not tried for ever; after three it is a suspect (take_suspect). The text is read later, so notes of transactions that are over by now have
+-- nothing to add to it.
 CREATE OR REPLACE FUNCTION vectorize.claim_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
     versions bigint[];
 BEGIN
     WITH claimed AS (
-        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1, found = NULL WHERE i.ctid = ANY (ARRAY(
+        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1, found = pg_snapshot_xmin(pg_current_snapshot())::text::bigint WHERE i.ctid = ANY (ARRAY(
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n
             WHERE n.version > after_version AND n.lease IS NULL AND n.attempts < 3 AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
             ORDER BY n.version LIMIT most FOR UPDATE SKIP LOCKED))
@@ -124,26 +124,29 @@ BEGIN
 END
 $$;
 
--- Gives items back: they can be claimed again. With `refund` the attempt was nobody's fault.
-CREATE OR REPLACE FUNCTION vectorize.give_back(job_id integer, lease_id bigint, versions bigint[], refund boolean) RETURNS void
+-- Gives items back: they can be claimed again, and the attempt was nobody's fault.
+CREATE OR REPLACE FUNCTION vectorize.give_back(job_id integer, lease_id bigint, versions bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM vectorize.release(job_id, ARRAY[lease_id], versions, refund::integer);
+    PERFORM vectorize.release(job_id, ARRAY[lease_id], versions, false);
 END
 $$;
 
 -- Takes leases off their items; off all of them, where `versions` is NULL. Items are locked in the order of their keys, as fold
--- locks them, so that two workers never wait for each other in a circle.
-CREATE OR REPLACE FUNCTION vectorize.release(job_id integer, leases bigint[], versions bigint[], refund integer) RETURNS void
+-- locks them, so that two workers never wait for each other in a circle. With `taken` they are another worker's, who may only be
+-- slow: their versions move on, so that it settles nothing of what it read, and the attempt stays charged.
+CREATE OR REPLACE FUNCTION vectorize.release(job_id integer, leases bigint[], versions bigint[], taken boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE replace(replace($q$
         WITH mine AS MATERIALIZED (
             SELECT version FROM vectorize_jobs.item_{job} WHERE lease = ANY ($1) AND ($2 IS NULL OR version = ANY ($2)) ORDER BY {k} FOR UPDATE
         )
-        UPDATE vectorize_jobs.item_{job} AS i SET lease = NULL, attempts = attempts - $3 FROM mine WHERE i.version = mine.version
+        UPDATE vectorize_jobs.item_{job} AS i
+        SET lease = NULL, version = CASE WHEN $3 THEN nextval('vectorize.version') ELSE i.version END, attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
+        FROM mine WHERE i.version = mine.version
     $q$, '{k}', vectorize.key_list((SELECT cardinality(j.key_columns) FROM vectorize.job AS j WHERE j.id = job_id), 'k%s')), '{job}', job_id::text)
-    USING leases, versions, refund;
+    USING leases, versions, taken;
 END
 $$;
 
@@ -159,7 +162,7 @@ CREATE OR REPLACE FUNCTION vectorize.leave(s vectorize.session) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(s.hand_leases) > 0 THEN
-        PERFORM vectorize.release(s.job, s.hand_leases, ARRAY(SELECT r.version FROM unnest(s.hand) AS r), 1);
+        PERFORM vectorize.release(s.job, s.hand_leases, ARRAY(SELECT r.version FROM unnest(s.hand) AS r), false);
         DELETE FROM vectorize.lease AS l WHERE l.id = ANY (s.hand_leases);
     END IF;
 END
@@ -177,7 +180,7 @@ BEGIN
     IF dead IS NULL THEN
         RETURN 0;
     END IF;
-    PERFORM vectorize.release(job_id, dead, NULL, 0);
+    PERFORM vectorize.release(job_id, dead, NULL, true);
     DELETE FROM vectorize.lease AS l WHERE l.id = ANY (dead);
     RETURN cardinality(dead);
 END

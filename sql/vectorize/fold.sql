@@ -49,7 +49,9 @@ BEGIN
             ORDER BY n.id LIMIT most / 2 FOR UPDATE SKIP LOCKED);
     END IF;
     WITH present AS (
-        SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid  -- after every transaction whose notes are seen here
+        SELECT pg_snapshot_xmin(s)::text::bigint AS over,  -- every transaction before this one is
+               pg_snapshot_xmax(s)::text::bigint AS xid  -- after every transaction whose notes are seen here
+        FROM pg_current_snapshot() AS s
     ), taken AS (
         DELETE FROM vectorize_jobs.change_{job} AS c WHERE c.ctid = ANY (newer || ARRAY(
             SELECT n.ctid FROM vectorize_jobs.change_{job} AS n
@@ -63,11 +65,11 @@ BEGIN
     ), doubted AS (
         INSERT INTO vectorize.doubt (job) SELECT {job} FROM taken AS t WHERE k1 IS NULL LIMIT 1  -- as triggers of an older version note it
     ), queued AS (
-        INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts, noted)
-        SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer, noted FROM keyed ORDER BY {k}
+        INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts, found, noted)
+        SELECT {k}, nextval('vectorize.version'), CASE WHEN mine THEN new_lease END, mine::integer, p.over, noted FROM keyed, present AS p ORDER BY {k}
         ON CONFLICT ({k}) DO UPDATE SET version = excluded.version, lease = excluded.lease, attempts = excluded.attempts, not_before = NULL,
-            found = NULL, noted = excluded.noted
-            -- The sweep found the row as that writer had left it, and its text is read after that.
+            found = excluded.found, noted = excluded.noted
+            -- That writer was done when the row was found, queued or claimed, and its text is read after that.
             WHERE i.found IS NULL OR i.found <= excluded.noted
         RETURNING i.version, i.lease, xmax = 0 AS added
     )

@@ -46,8 +46,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- change:  what triggers append, with no unique key, so that no writer ever waits for another or for a worker.
--- item:    what is queued, at most one a key; `version` names an item and moves on with every change. `found` is of those that the
---          sweep found: all transactions before it were over; `noted` of those that a note queued: the transaction that made it.
+-- item:    what is queued, at most one a key; `version` names an item and moves on with every change. `found`: all transactions
+--          before it were over when the item was queued or claimed; `noted`: the transaction of the note that queued it.
 -- receipt: what every embedded (or empty) row was embedded from.
 -- failure: rows in quarantine.
 -- sweep:   how far the walk over the source (and then the receipts) has come.

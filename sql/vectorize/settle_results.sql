@@ -86,7 +86,7 @@ BEGIN
     s.hand_leases := CASE WHEN pg_catalog.cardinality(s.hand) > 0 THEN leases ELSE '{}' END;
     IF pg_catalog.cardinality(s.hand) = 0 THEN
         FOREACH lease IN ARRAY leases LOOP
-            PERFORM vectorize.give_back(s.job, lease, ARRAY(SELECT r.version FROM pg_catalog.unnest(hand) AS r), true);
+            PERFORM vectorize.give_back(s.job, lease, ARRAY(SELECT r.version FROM pg_catalog.unnest(hand) AS r));
             PERFORM vectorize.end_lease(lease);
         END LOOP;
     END IF;

@@ -131,7 +131,7 @@ DECLARE
 BEGIN
     IF settled < cardinality(versions) THEN
         held := ARRAY(SELECT r.version FROM unnest(s.hand) AS r);
-        PERFORM vectorize.give_back(s.job, lease_id, ARRAY(SELECT unnest(versions) EXCEPT SELECT unnest(held)), true);
+        PERFORM vectorize.give_back(s.job, lease_id, ARRAY(SELECT unnest(versions) EXCEPT SELECT unnest(held)));
     END IF;
     IF lease_id = ANY (s.hand_leases) THEN
         PERFORM vectorize.extend(lease_id, cardinality(held), vectorize.lease_seconds());

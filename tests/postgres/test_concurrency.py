@@ -329,3 +329,45 @@ def test_a_worker_stays_while_another_one_folds(db: VectorDatabase) -> None:
     assert before is not None
     assert after is not None
     assert after[0] - before[0] < 1_000
+
+
+def test_a_note_that_comes_after_the_claim_that_read_its_text_costs_nothing(db: VectorDatabase) -> None:
+    """A worker claims what another gave back while a third still folds; the note is of a change that the claim saw."""
+    db.make_docs(4)
+    db.execute("UPDATE docs SET body = 'noted ' || id WHERE id <= 2")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("SELECT vectorize.ensure_steps(1)")
+        conn.execute("SELECT vectorize.feed(1, 10)")
+        claimed = conn.execute("SELECT vectorize_jobs.claim_1(0, 10, 77)").fetchone()
+        db.execute("UPDATE docs SET body = 'later ' || id WHERE id = 3")
+        folded = conn.execute("SELECT folded, versions FROM vectorize.fold(1, 0, NULL, 1000, 78)").fetchone()
+        leases = conn.execute("SELECT k1, lease FROM vectorize_jobs.item_1 ORDER BY k1").fetchall()
+    assert claimed is not None
+    assert len(claimed[0]) == 4
+    assert folded is not None
+    assert folded[0] == 3, "all notes are folded, and the item of the later one alone moves on"
+    assert [lease for _, lease in leases] == [77, 77, 78, 77]
+    assert len(folded[1]) == 1
+
+
+def test_a_worker_whose_lease_was_taken_settles_nothing_that_it_read(db: VectorDatabase) -> None:
+    """It was only slow: the text that it read is older than the change whose note found nothing to move."""
+    db.make_docs(3, target="table")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("SELECT vectorize.ensure_steps(1)")
+        row = conn.execute("SELECT versions FROM vectorize.feed(1, 10, 10, 71)").fetchone()
+        assert row is not None
+        conn.execute("INSERT INTO vectorize.lease VALUES (71, 1, 5, 3, now() - interval '1 second')")
+        db.execute("UPDATE docs SET body = 'changed ' || id")
+        conn.execute("SELECT vectorize.reap(1, 0)")
+        conn.execute("SELECT vectorize_jobs.claim_1(0, 10, 77)")
+        assert conn.execute("SELECT versions FROM vectorize.fold(1, 0, NULL, 1000, 78)").fetchone() == (None,)
+        settled = conn.execute(
+            "SELECT (vectorize.settle(j, ARRAY(SELECT ROW(v, 'embed', '', azure_openai.vector_of('old', 8), NULL, NULL, NULL)::vectorize.result "
+            "FROM unnest(%s::bigint[]) AS v), NULL)).written FROM vectorize.job AS j",
+            [row[0]],
+        ).fetchone()
+        assert settled == (0,)
+        conn.execute("UPDATE vectorize_jobs.item_1 SET lease = NULL")
+    db.work()
+    assert db.wrong_in_table() == []
