@@ -50,7 +50,7 @@ server = FlexibleServer(
         protect=settings.protect,
     ),
 )
-accounts = AiAccountsArgs(**placement, **stack, server_principal_id=server.principal_id, network=network)
+accounts = AiAccountsArgs(**placement, **stack, **server.principals, network=network)
 ai = AiAccounts("ai", accounts) if settings.uses_ai else None
 database = VectorDatabase(
     "database",

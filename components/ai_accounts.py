@@ -41,6 +41,7 @@ class AiAccountsArgs:
         names: physical names; an account's is its subdomain too.
         settings: the stack's settings; AI accounts and deployments are read.
         server_principal_id: object id of the server's identity, which may call the accounts.
+        replica_principal_ids: the same of its read replicas, by name: a search on one makes the query's vector there.
         cloud: cloud that the accounts are in.
         network: the stack's network, or None.
         tags: tags of the accounts.
@@ -53,6 +54,7 @@ class AiAccountsArgs:
     server_principal_id: pulumi.Input[str]
     cloud: Cloud
     network: Network | None = None
+    replica_principal_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -196,9 +198,17 @@ class AiAccounts(pulumi.ComponentResource):
             return endpoint, pulumi.Output.secret(
                 account.id.apply(partial(in_preview, partial(_key, self._ai.key_in_use)))
             )
-        principal = pulumi.Output.from_input(self._args.server_principal_id)
-        assignment = authorization.RoleAssignment(
-            f"{self._name}-{what}-role",
+        self.ready.append(self._right(f"{self._name}-{what}-role", account, self._args.server_principal_id, role))
+        for replica, principal_id in self._args.replica_principal_ids.items():
+            self.ready.append(self._right(f"{self._name}-{what}-role-{replica}", account, principal_id, role))
+        return endpoint, None
+
+    def _right(
+        self, name: str, account: cs.Account, principal_id: pulumi.Input[str], role: str
+    ) -> authorization.RoleAssignment:
+        principal = pulumi.Output.from_input(principal_id)
+        return authorization.RoleAssignment(
+            name,
             scope=account.id,
             principal_id=principal,
             # Without the type, Azure looks the principal up and fails while the directory lags (PrincipalNotFound).
@@ -214,8 +224,6 @@ class AiAccounts(pulumi.ComponentResource):
                 replace_on_changes=["roleDefinitionId"],
             ),
         )
-        self.ready.append(assignment)
-        return endpoint, None
 
 
 def network_rules(wanted: AiNetworkSettings, *, public: bool) -> cs.NetworkRuleSetArgs:

@@ -20,11 +20,11 @@ from pulumi_azure_native import dbforpostgresql as pg
 
 from components.availability_settings import DAYS, HighAvailability, MaintenanceWindow
 from components.cloud import Cloud
-from components.computed import computed, group_and_name, name_of
+from components.computed import computed, name_of
 from components.network import Network
 from components.network_change import refuse_change_of_injection
 from components.read_replicas import ROLE, ReadReplicas, ReadReplicasArgs
-from components.server_identity import encryption, identity
+from components.server_identity import encryption, identity, principal_id
 from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
 from components.server_settings import (
     AuthenticationSettings,
@@ -85,6 +85,7 @@ class FlexibleServer(pulumi.ComponentResource):
         ready: the last child; whoever runs SQL depends on it.
         fqdn: host name.
         principal_id: object id of the server's identity.
+        principals: the same and those of the replicas, by the names that the AI accounts take.
         connection: what a dynamic resource needs to connect, without the password.
         password: password of `connection`'s user (a secret), or None where it signs in with Entra.
         administrator_password: password of the password administrator (a secret), or None where there is none.
@@ -97,6 +98,7 @@ class FlexibleServer(pulumi.ComponentResource):
     ready: pulumi.Resource
     fqdn: pulumi.Output[str]
     principal_id: pulumi.Output[str]
+    principals: dict[str, Any]
     password: pulumi.Output[str] | None
     administrator_password: pulumi.Output[str] | None
     connection: dict[str, pulumi.Input[str]]
@@ -128,7 +130,11 @@ class FlexibleServer(pulumi.ComponentResource):
             )
 
         self.fqdn = pulumi.Output.concat(self._server_name, ".", args.cloud.postgres_suffix)
-        self.principal_id = computed(self.server, self.server.identity, "principal_id", _principal_id)
+        self.principal_id = computed(self.server, self.server.identity, "principal_id", principal_id)
+        self.principals = {
+            "server_principal_id": self.principal_id,
+            "replica_principal_ids": self.replicas.principal_ids if self.replicas else {},
+        }
         self.connection = {
             "host": self.fqdn,
             "database": self._database_name,
@@ -304,13 +310,15 @@ class FlexibleServer(pulumi.ComponentResource):
         self.ready, self._database_name = database, name_of(database)
 
     def _replicas(self) -> ReadReplicas | None:
+        network = self._args.network
         if not self._args.server.replicas and self._args.server.virtual_endpoint is None:
             return None
         return ReadReplicas(
             f"{self._name}-replicas",
             ReadReplicasArgs(
                 resource_group_name=self._args.resource_group_name,
-                network=self._network() if self._args.network is not None else None,
+                network=self._network() if network is not None else None,
+                endpoints=network if network is not None and network.injection is None else None,
                 location=self._args.location,
                 tags=self._args.tags,
                 primary=self.server,
@@ -362,12 +370,6 @@ def _maintenance_window(wanted: MaintenanceWindow | None) -> pg.MaintenanceWindo
         start_hour=wanted.hour,
         start_minute=wanted.minute,
     )
-
-
-def _principal_id(server_id: str) -> str:
-    group, server = group_and_name(server_id)
-    found = pg.get_server(resource_group_name=group, server_name=server)
-    return str(found.identity.principal_id)
 
 
 def _warn_of_another_principal(user: str, object_ids: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ def check(settings: StackSettings, findings: Findings) -> None:
     _firewall(settings, findings)
     _accounts(settings, findings)
     _replicas(settings, findings)
+    _cluster(settings, findings)
 
 
 def _firewall(settings: StackSettings, findings: Findings) -> None:
@@ -32,12 +33,8 @@ def _firewall(settings: StackSettings, findings: Findings) -> None:
 
 
 def _replicas(settings: StackSettings, findings: Findings) -> None:
-    """A replica must be as closed as its primary, and reached: in the primary's subnet, which is in one region."""
+    """A replica is as closed as its primary: injected, it lies in the primary's subnet, which is in one region."""
     mode, here = settings.network.mode, ("server", "replicas")
-    if mode == "private-endpoint" and settings.server.replicas:
-        findings.add(
-            here, "have no private endpoints of their own yet; set network.mode to injected or public", reads=[_MODE]
-        )
     for name, replica in settings.server.replicas.items():
         if mode == "injected" and replica.location not in (None, settings.location):
             findings.add(
@@ -46,6 +43,16 @@ def _replicas(settings: StackSettings, findings: Findings) -> None:
                 f" {settings.location}",
                 reads=[_MODE, ("location",)],
             )
+
+
+def _cluster(settings: StackSettings, findings: Findings) -> None:
+    """An elastic cluster cannot lie in a subnet (azure-databases-docs, limitations of elastic clusters, 2025-11)."""
+    if settings.server.cluster is not None and settings.network.mode == "injected":
+        findings.add(
+            ("server", "cluster"),
+            "cannot lie in a subnet; allowed: network.mode public, private-endpoint",
+            reads=[_MODE],
+        )
 
 
 def _accounts(settings: StackSettings, findings: Findings) -> None:

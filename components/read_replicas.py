@@ -16,9 +16,10 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import dbforpostgresql as pg
 
-from components.computed import name_of
+from components.computed import computed, name_of
+from components.network import Network
 from components.replica_settings import ReplicaSettings, VirtualEndpointSettings
-from components.server_identity import encryption, identity
+from components.server_identity import encryption, identity, principal_id
 from components.server_settings import ServerSettings
 
 # What a promotion changes on both sides; a promoted replica has no source any more, and must not be made again for it.
@@ -37,6 +38,7 @@ class ReadReplicasArgs:
         postgres_suffix: what host names end with.
         after: last child of the primary before them.
         network: where they lie, as the primary does; None with public access.
+        endpoints: network in which they get private endpoints, or None.
         tags: tags of the replicas.
         protect: refuse to delete them: a promoted one holds the only data.
     """
@@ -48,6 +50,7 @@ class ReadReplicasArgs:
     postgres_suffix: str
     after: pulumi.Resource
     network: pg.NetworkArgs | None = None
+    endpoints: Network | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     protect: bool = False
 
@@ -57,11 +60,13 @@ class ReadReplicas(pulumi.ComponentResource):
 
     Attributes:
         servers: the replicas by name.
+        principal_ids: object ids of their identities, by name.
         last: the end of the chain.
         exports: what the stack says about them.
     """
 
     servers: dict[str, pg.Server]
+    principal_ids: dict[str, pulumi.Output[str]]
     last: pulumi.Resource
     exports: dict[str, Any]
 
@@ -73,6 +78,10 @@ class ReadReplicas(pulumi.ComponentResource):
         self.servers = {}
         for replica, wanted in sorted(args.server.replicas.items()):
             self.last = self.servers[replica] = self._replica(replica, wanted)
+        self.principal_ids = {
+            replica: computed(server, server.identity, "principal_id", principal_id)
+            for replica, server in self.servers.items()
+        }
         self.exports = {
             "replicas": {
                 replica: pulumi.Output.concat(name_of(server), ".", args.postgres_suffix)
@@ -85,6 +94,8 @@ class ReadReplicas(pulumi.ComponentResource):
             self.exports["virtualEndpoint"] = {
                 role: f"{endpoint.name}.{role}.{args.postgres_suffix}" for role in ("writer", "reader")
             }
+        if args.endpoints is not None:
+            self._private_endpoints(args.endpoints)
         self.register_outputs(self.exports)
 
     def _replica(self, name: str, wanted: ReplicaSettings) -> pg.Server:
@@ -115,6 +126,17 @@ class ReadReplicas(pulumi.ComponentResource):
                 ignore_changes=["availabilityZone", *ROLE],
             ),
         )
+
+    def _private_endpoints(self, network: Network) -> None:
+        for replica, server in self.servers.items():
+            self.last = network.endpoint(
+                f"{self._name}-{replica}-endpoint",
+                f"server-{replica}",
+                server.id,
+                "postgresqlServer",
+                [self._args.postgres_suffix],
+                pulumi.ResourceOptions(parent=self, depends_on=[self.last]),
+            )
 
     def _endpoint(self, wanted: VirtualEndpointSettings) -> pg.VirtualEndpoint:
         reader = self.servers[wanted.replica] if wanted.replica is not None else self._args.primary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pulumi_azure_native import dbforpostgresql as pg
 
+from components.computed import group_and_name
 from components.server_settings import ServerSettings
 
 
@@ -30,3 +31,10 @@ def encryption(server: ServerSettings, *, backups: bool = True) -> pg.DataEncryp
         geo_backup_key_uri=wanted.geo_key_uri if backups else None,
         geo_backup_user_assigned_identity_id=wanted.geo_identity_id if backups else None,
     )
+
+
+def principal_id(server_id: str) -> str:
+    """Ask for the object id of a server's own identity."""
+    group, server = group_and_name(server_id)
+    found = pg.get_server(resource_group_name=group, server_name=server)
+    return str(found.identity.principal_id)

@@ -177,3 +177,24 @@ def test_an_elastic_cluster_has_its_one_database_from_the_beginning(deploy: Call
     assert server_of(recording)["cluster"] == {"clusterSize": 3, "defaultDatabaseName": "contracts"}
     assert not recording.of("azure-native:dbforpostgresql:Database")
     assert recording.one("database-extension-vector").inputs["connection"]["database"] == "contracts"
+
+
+def test_a_replica_is_as_closed_as_its_primary_and_may_call_the_accounts(deploy: Callable[..., Any]) -> None:
+    server = {**GENERAL, "replicas": {"reports": {}}, "virtualEndpoint": {"name": "contracts-db", "replica": "reports"}}
+    private = {"firewall": {}, "network": {"mode": "private-endpoint"}, "lock": True}
+    recording = deploy({**private, "server": server})
+    assert recording.one("server-replicas-reports").inputs["network"] == {"publicNetworkAccess": "Disabled"}
+    endpoint = recording.one("server-replicas-reports-endpoint").inputs
+    assert endpoint["privateLinkServiceConnections"][0]["privateLinkServiceId"].endswith("-reports")
+    assert endpoint["privateEndpointName"] != recording.one("server-endpoint").inputs["privateEndpointName"]
+    assert recording.reaches("server-replicas-reports-endpoint", "server-replicas-endpoint")
+    assert recording.reaches("server-endpoint", "server-replicas-reports-endpoint")
+    assert recording.reaches("operations-lock-reports", "server-replicas-reports-endpoint")
+    for account in ("openai", "language"):
+        role = recording.one(f"ai-{account}-role-reports")
+        assert role.inputs["roleDefinitionId"] == recording.one(f"ai-{account}-role").inputs["roleDefinitionId"]
+        assert recording.reaches("database-azure-ai", role.name)
+    injected = deploy({"firewall": {}, "network": {"mode": "injected"}, "server": server})
+    network = injected.one("server-replicas-reports").inputs["network"]
+    assert network["delegatedSubnetResourceId"].endswith("/server")
+    assert not [one for one in injected.registrations if one.name == "server-replicas-reports-endpoint"]

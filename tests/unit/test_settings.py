@@ -410,7 +410,15 @@ def test_a_replica_is_as_closed_as_its_primary() -> None:
     said = mistakes({**config, "network": {"mode": "injected"}})
     assert set(said) == {"server.replicas.far.location"}
     assert "has no subnet" in said["server.replicas.far.location"]
-    assert set(mistakes({**config, "network": {"mode": "private-endpoint"}})) == {"server.replicas"}
+    StackSettings.parse({**config, "network": {"mode": "private-endpoint"}})
+
+
+def test_an_elastic_cluster_lies_in_no_subnet() -> None:
+    sku = {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
+    server = {"version": "17", "sku": sku, "autoGrow": False, "cluster": {"nodes": 2}}
+    config = {**GOOD, "firewall": {}, "server": server}
+    assert set(mistakes({**config, "network": {"mode": "injected"}})) == {"server.cluster"}
+    StackSettings.parse({**config, "network": {"mode": "private-endpoint"}})
 
 
 def test_accounts_that_nobody_could_reach_are_refused() -> None:
