@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 import pulumi_random as random
-from pulumi_azure_native import authorization, resources
+from pulumi_azure_native import authorization
 
 from components.ai_accounts import AiAccounts, AiAccountsArgs
 from components.cloud import cloud
@@ -13,6 +13,7 @@ from components.flexible_server import FlexibleServer, FlexibleServerArgs
 from components.naming import SUFFIX_LENGTH, Names, tags_of
 from components.network import Network, NetworkArgs
 from components.operations import Operations, OperationsArgs
+from components.resource_group import resource_group
 from components.server_parameters import plan_parameters
 from components.settings import StackSettings
 from components.vector_database import VectorDatabase, VectorDatabaseArgs
@@ -24,9 +25,7 @@ client = authorization.get_client_config_output()
 tags = tags_of(settings.tags, pulumi.get_project(), pulumi.get_stack())
 suffix = random.RandomString("suffix", length=SUFFIX_LENGTH, special=False, upper=False)
 names = Names(prefix=settings.name_prefix, stack=pulumi.get_stack(), suffix=suffix.result)
-group = resources.ResourceGroup(
-    "group", resource_group_name=names.resource_group, location=settings.location, tags=tags
-)
+group = resource_group(settings, names, tags)
 tenant_id = settings.authentication.tenant_id or client.tenant_id
 azure: dict[str, Any] = {"cloud": cloud(), "subscription_id": client.subscription_id, "tenant_id": tenant_id}
 placement: dict[str, Any] = {"resource_group_name": name_of(group), "location": settings.location, "tags": tags}

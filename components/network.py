@@ -52,47 +52,55 @@ class Injection:
 
     subnet_id: pulumi.Input[str]
     zone_id: pulumi.Input[str]
-    ready: pulumi.Resource
 
 
 class Network(pulumi.ComponentResource):
-    """A virtual network with what its mode needs.
+    """A virtual network with what its mode needs, or as much of it as is not there already.
 
     Attributes:
         injection: where the server lies, in the mode `injected`.
-        endpoint_subnet_id: subnet of private endpoints.
+        endpoint_subnet_id: subnet of private endpoints, or None where there are none in a network that was there.
         ready: every zone is linked and every subnet made once these are.
         exports: what the stack says about the network.
     """
 
     injection: Injection | None
-    endpoint_subnet_id: pulumi.Output[str]
+    endpoint_subnet_id: pulumi.Input[str] | None
     ready: list[pulumi.Resource]
     exports: dict[str, Any]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgai:network:Network", name, {}, opts)
         self._name, self._args = name, args
-        wanted = args.settings.network
-        injected = wanted.mode == "injected"
-        self._network = self._virtual_network()
-        self._last: pulumi.Resource = self._network
-        server_subnet = self._subnet("server", wanted.server_range, server=True) if injected else None
-        endpoints = self._subnet("endpoints", wanted.endpoint_range)
-        self.endpoint_subnet_id = endpoints.id
-        self.ready = [endpoints]
-
+        self._existing = args.settings.existing
+        self.ready = []
+        self._network_id, server_subnet, self.endpoint_subnet_id = self._place()
         suffix = args.cloud.postgres_suffix
+        injected = args.settings.network.mode == "injected"
         accounts = all_host_suffixes(args.settings.ai, args.cloud) if args.settings.accounts_have_endpoints else ()
         served = sorted({*accounts, *([] if injected else [suffix])})
         # azure-docs, "Private endpoint DNS zone values"
-        self._zone_ids = {public: self._zone(public, f"privatelink.{public}").id for public in served}
+        self._zone_ids = {public: self._zone(public, f"privatelink.{public}") for public in served}
         self.injection = None
         if server_subnet is not None:
-            zone = self._zone("server", args.names.server_zone(suffix))
-            self.injection = Injection(subnet_id=server_subnet.id, zone_id=zone.id, ready=self.ready[-1])
-        self.exports = {"networkId": self._network.id, "endpointSubnetId": self.endpoint_subnet_id}
+            own = (name for name in self._existing.zone_ids if not name.startswith("privatelink."))
+            zone_id = self._zone("server", next(own, args.names.server_zone(suffix)))
+            self.injection = Injection(subnet_id=server_subnet, zone_id=zone_id)
+        self.exports = {"networkId": self._network_id, "endpointSubnetId": self.endpoint_subnet_id}
         self.register_outputs(self.exports)
+
+    def _place(self) -> tuple[pulumi.Input[str], pulumi.Input[str] | None, pulumi.Input[str] | None]:
+        """Return the ids of the network, of the server's subnet and of that of private endpoints."""
+        existing, wanted = self._existing, self._args.settings.network
+        if existing.network_id is not None:
+            return existing.network_id, existing.server_subnet, existing.endpoint_subnet
+        created = self._virtual_network()
+        server = None
+        if wanted.mode == "injected":
+            server = self._subnet("server", created, wanted.server_range, created, server=True)
+        endpoints = self._subnet("endpoints", created, wanted.endpoint_range, server or created)
+        self.ready.append(endpoints)
+        return created.id, server.id if server else None, endpoints.id
 
     def endpoint(
         self,
@@ -114,6 +122,10 @@ class Network(pulumi.ComponentResource):
             after: parent, and what comes before it.
         """
         args = self._args
+        if self.endpoint_subnet_id is None:
+            raise ValueError(
+                f"{what}: the network has no subnet for private endpoints"
+            )  # a rule of the settings sees to it
         return private_endpoint(
             name,
             PrivateEndpointArgs(
@@ -144,11 +156,19 @@ class Network(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _subnet(self, what: str, addresses: IPv4Network, *, server: bool = False) -> network.Subnet:
-        subnet = network.Subnet(
+    def _subnet(
+        self,
+        what: str,
+        within: network.VirtualNetwork,
+        addresses: IPv4Network,
+        after: pulumi.Resource,
+        *,
+        server: bool = False,
+    ) -> network.Subnet:
+        return network.Subnet(
             f"{self._name}-subnet-{what}",
             resource_group_name=self._args.resource_group_name,
-            virtual_network_name=name_of(self._network),
+            virtual_network_name=name_of(within),
             subnet_name=what,
             address_prefix=str(addresses),
             # Only servers may lie in it, and they must find it so.
@@ -157,12 +177,14 @@ class Network(pulumi.ComponentResource):
             service_endpoints=(
                 [network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")] if server else None
             ),
-            opts=self._child(self._last),
+            opts=self._child(after),
         )
-        self._last = subnet
-        return subnet
 
-    def _zone(self, what: str, zone_name: str) -> privatedns.PrivateZone:
+    def _zone(self, what: str, zone_name: str) -> pulumi.Input[str]:
+        """Return the id of a private zone; one that is there is linked by its owner."""
+        if zone_name in self._existing.zone_ids:
+            return self._existing.zone_ids[zone_name]
+        subnets = [one for one in self.ready if isinstance(one, network.Subnet)]
         zone = privatedns.PrivateZone(
             f"{self._name}-zone-{what}",
             resource_group_name=self._args.resource_group_name,
@@ -179,12 +201,11 @@ class Network(pulumi.ComponentResource):
                 virtual_network_link_name=self._args.names.network,
                 location="Global",
                 registration_enabled=False,
-                virtual_network=privatedns.SubResourceArgs(id=self._network.id),
+                virtual_network=privatedns.SubResourceArgs(id=self._network_id),
                 tags=dict(self._args.tags),
                 # Azure refuses to lead a link to another network (azurerm); the provider does not know it.
-                opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[self._last], replace_on_changes=["virtualNetwork"]
-                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=subnets, replace_on_changes=["virtualNetwork"]),
             )
         )
-        return zone
+        zone_id: pulumi.Output[str] = zone.id
+        return zone_id

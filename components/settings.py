@@ -20,6 +20,7 @@ from components import (
     cluster_rules,
     connection_rules,
     encryption_rules,
+    existing_rules,
     job_rules,
     network_rules,
     operations_rules,
@@ -32,6 +33,7 @@ from components import (
 from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
 from components.cost_settings import CostSettings
+from components.existing_settings import ExistingSettings
 from components.job_settings import JobSettings
 from components.key_vault_settings import KeyVaultSettings
 from components.mistakes import Findings, Mistake, SettingsError, parse
@@ -76,6 +78,10 @@ class StackSettings(Section):
     network: NetworkSettings = Field(
         default_factory=NetworkSettings,
         description="How the server is reached: mode (public, private-endpoint, injected), addressSpace.",
+    )
+    existing: ExistingSettings = Field(
+        default_factory=ExistingSettings,
+        description="What is there already, by id: resourceGroup, serverSubnet, endpointSubnet, dnsZones.",
     )
     firewall: FirewallSettings = Field(
         default_factory=FirewallSettings,
@@ -177,6 +183,7 @@ class StackSettings(Section):
         cluster_rules.check(settings, findings)
         replica_rules.check(settings, findings)
         network_rules.check(settings, findings)
+        existing_rules.check(settings, findings)
         ai_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operations_rules.check(settings, findings)

@@ -74,6 +74,34 @@ def test_a_replica_lies_where_its_primary_does(deploy: Callable[..., Any]) -> No
     assert replica.inputs["network"] == primary.inputs["network"]
 
 
+NETWORKING = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
+
+
+def test_what_is_there_is_used_and_not_made(deploy: Callable[..., Any]) -> None:
+    subnets = f"{NETWORKING}/virtualNetworks/hub/subnets"
+    zone = f"{NETWORKING}/privateDnsZones"
+    existing = {
+        "resourceGroup": "/subscriptions/s/resourceGroups/ours",
+        "serverSubnet": f"{subnets}/database",
+        "endpointSubnet": f"{subnets}/desk",
+        "dnsZones": [f"{zone}/privatelink.openai.azure.com", f"{zone}/hub.postgres.database.azure.com"],
+    }
+    recording = deploy({**INJECTED, "existing": existing})
+    for kind in ("network:VirtualNetwork", "network:Subnet", "resources:ResourceGroup"):
+        assert not recording.of(f"azure-native:{kind}")
+    assert server_of(recording).inputs["resourceGroupName"] == "ours"
+    assert server_of(recording).inputs["network"] == {
+        "publicNetworkAccess": "Disabled",
+        "delegatedSubnetResourceId": f"{subnets}/database",
+        "privateDnsZoneArmResourceId": f"{zone}/hub.postgres.database.azure.com",
+    }
+    assert zones(recording) == {"privatelink.cognitiveservices.azure.com"}, "the one that is not there"
+    link = recording.one("network-link-cognitiveservices.azure.com").inputs["virtualNetwork"]
+    assert link == {"id": f"{NETWORKING}/virtualNetworks/hub"}
+    assert recording.one("ai-openai-endpoint").inputs["subnet"]["id"] == f"{subnets}/desk"
+    assert last_segments(recording, "ai-openai-endpoint-dns") == ["privatelink.openai.azure.com"]
+
+
 def test_subnets_are_quarters_and_are_made_one_after_another(deploy: Callable[..., Any]) -> None:
     config = {"firewall": {}, "network": {"mode": "injected", "addressSpace": "172.20.0.0/24"}}
     recording = deploy(config)

@@ -64,3 +64,30 @@ def test_closed_accounts_and_rules_reach_the_database_as_refusals(linked: StackA
     refused = linked.run("preview", code=None)
     linked.file.write_bytes(before)
     assert "ai.network.publicAccess: is off, and with network.mode private-endpoint" in refused
+
+
+def test_another_stack_uses_the_network_that_is_there_and_leaves_it(
+    place: Workplace, small: dict[str, Any], injected: StackAtWork
+) -> None:
+    outputs = injected.outputs()
+    network = outputs["networkId"]
+    zones = f"{network.rpartition('/virtualNetworks/')[0]}/privateDnsZones"
+    names = ("privatelink.openai.azure.com", "privatelink.cognitiveservices.azure.com")
+    server_zone = "injecte-injected.private.postgres.database.azure.com"
+    existing = {
+        "resourceGroup": network.rpartition("/providers/")[0],
+        "serverSubnet": f"{network}/subnets/server",
+        "endpointSubnet": f"{network}/subnets/endpoints",
+        "dnsZones": [f"{zones}/{name}" for name in (*names, server_zone)],
+    }
+    guest = place.stack("guest")
+    guest.write(
+        **{**small, "namePrefix": "guest", "firewall": {}, "network": {"mode": "injected"}, "existing": existing}
+    )
+    guest.up()
+    assert embeds(guest)
+    guest.run("up", "--expect-no-changes")
+    guest.run("refresh", "--expect-no-changes")
+    guest.run("destroy")
+    assert embeds(injected)
+    injected.run("refresh", "--expect-no-changes")

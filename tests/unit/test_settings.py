@@ -421,6 +421,23 @@ def test_an_elastic_cluster_lies_in_no_subnet() -> None:
     StackSettings.parse({**config, "network": {"mode": "private-endpoint"}})
 
 
+def test_what_is_there_has_a_use_and_a_network_is_given_whole() -> None:
+    networks = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
+    subnet, zone = f"{networks}/virtualNetworks/hub/subnets/desk", f"{networks}/privateDnsZones"
+    closed = {**GOOD, "firewall": {}, "network": {"mode": "injected"}}
+    assert (
+        "has no use with network.mode public"
+        in mistakes({**GOOD, "existing": {"serverSubnet": subnet}})["existing.serverSubnet"]
+    )
+    assert set(mistakes({**closed, "existing": {"serverSubnet": subnet}})) == {"existing.endpointSubnet"}
+    assert set(mistakes({**closed, "existing": {"endpointSubnet": subnet}})) == {"existing.serverSubnet"}
+    odd = {"dnsZones": [f"{zone}/privatelink.postgres.database.azure.com"]}
+    assert "serves nothing here" in mistakes({**closed, "existing": odd})["existing.dnsZones[0]"]
+    two = {"dnsZones": [f"{zone}/{name}.postgres.database.azure.com" for name in ("a", "b")]}
+    assert "two zones of servers" in mistakes({**closed, "existing": two})["existing.dnsZones"]
+    assert "the id of a subnet" in mistakes({**closed, "existing": {"serverSubnet": "desk"}})["existing.serverSubnet"]
+
+
 def test_accounts_that_nobody_could_reach_are_refused() -> None:
     config = {**GOOD, "firewall": {}, "network": {"mode": "injected"}}
     off = {"privateEndpoints": False}
