@@ -14,6 +14,7 @@ from tools.places import ROOT
 
 PROFILES = ("dev", "staging", "prod")
 PROTECTED = ("staging", "prod")
+RATE = 0.3  # of changes that meet a conflict which the program has not brought about
 
 
 @pytest.fixture(scope="module", params=PROFILES)
@@ -76,18 +77,26 @@ def test_what_is_protected_goes_only_once_it_is_not(profile: StackAtWork) -> Non
     assert conflicts(profile) == {}
 
 
+def draws(seed: int) -> list[bool]:
+    """Return which of the first changes of a server's or an account's parts meet a conflict."""
+    dice = random.Random(seed)
+    return [dice.random() < RATE for _ in range(20)]
+
+
 def test_it_comes_up_although_others_keep_server_and_accounts_busy(profile: StackAtWork) -> None:
     """Its config is that of the file, except that what was protected may go again."""
-    seed = random.randrange(10**6)
+    seed = next(seed for seed in iter(lambda: random.randrange(10**6), None) if draws(seed)[:6].count(True) >= 2)
     print(f"seed {seed}")
     profile.place.run("fault", "none", module="emulator")
-    drawing = ("--rate", "0.3", "--seed", str(seed), "--requests", "100")
+    drawing = ("--rate", str(RATE), "--seed", str(seed), "--requests", "100")
     profile.place.run("fault", "conflicts", *drawing, module="emulator")
     printed = profile.run("up")
     found = profile.place.data("status", module="emulator")["conflicts"]
     assert found["met"] == {}, "the program's own order brings no conflict about"
+    rounds = printed.count("Busy: ")
+    print(f"{found['drawn']} conflicts drawn, begun again {rounds} times")
     # Two may be drawn in one round, and what the dynamic resources meet they ask again themselves.
-    assert printed.count("Busy: ") <= found["drawn"]
+    assert 1 <= rounds <= found["drawn"]
     profile.run("up", "--expect-no-changes")
     profile.run("destroy")
     assert not profile.status()["resources"]
