@@ -62,14 +62,13 @@ database = VectorDatabase(
         ai=ai,
     ),
 )
+parts: dict[str, Any] = {"server": server, "network": network, "ai": ai, "database": database}
 operations = Operations(
     "operations",
-    OperationsArgs(
-        **placement, **azure, group_id=group.id, names=names, settings=settings, server=server, ai=ai, database=database
-    ),
+    OperationsArgs(**placement, **azure, group_id=group.id, names=names, settings=settings, **parts),
 )
 
 pulumi.export("resourceGroup", name_of(group))
-for part in (server, network, ai, database, operations):
+for part in (*parts.values(), operations):
     for key, value in part.exports.items() if part else ():
         pulumi.export(key, value)

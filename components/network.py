@@ -23,6 +23,9 @@ from components.private_endpoint import PrivateEndpointArgs, private_endpoint
 from components.settings import StackSettings
 
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+ENVIRONMENTS = (
+    "Microsoft.App/environments"  # the service's name, unlike the type's (azure-docs, "Custom virtual networks")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class NetworkArgs:
         resource_group_name: resource group that holds it.
         location: Azure region, that of the server.
         names: physical names.
-        settings: the stack's settings; network, not `public`, and AI accounts are read.
+        settings: the stack's settings; network, not `public`, AI accounts and workers are read.
         cloud: cloud that names the zones.
         tags: tags of network and zones.
     """
@@ -60,12 +63,14 @@ class Network(pulumi.ComponentResource):
     Attributes:
         injection: where the server lies, in the mode `injected`.
         endpoint_subnet_id: subnet of private endpoints, or None where there are none in a network that was there.
+        worker_subnet_id: subnet of the workers' environment, or None where it is given or not wanted.
         ready: every zone is linked and every subnet made once these are.
         exports: what the stack says about the network.
     """
 
     injection: Injection | None
     endpoint_subnet_id: pulumi.Input[str] | None
+    worker_subnet_id: pulumi.Input[str] | None
     ready: list[pulumi.Resource]
     exports: dict[str, Any]
 
@@ -74,6 +79,7 @@ class Network(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._existing = args.settings.existing
         self.ready = []
+        self.worker_subnet_id = None
         self._network_id, server_subnet, self.endpoint_subnet_id = self._place()
         suffix = args.cloud.postgres_suffix
         injected = args.settings.network.mode == "injected"
@@ -97,9 +103,13 @@ class Network(pulumi.ComponentResource):
         created = self._virtual_network()
         server = None
         if wanted.mode == "injected":
-            server = self._subnet("server", created, wanted.server_range, created, server=True)
+            server = self._subnet("server", created, wanted.server_range, created, delegation=SERVERS)
         endpoints = self._subnet("endpoints", created, wanted.endpoint_range, server or created)
         self.ready.append(endpoints)
+        if self._args.settings.workers_need_subnet:
+            workers = self._subnet("workers", created, wanted.worker_range, endpoints, delegation=ENVIRONMENTS)
+            self.ready.append(workers)
+            self.worker_subnet_id = workers.id
         return created.id, server.id if server else None, endpoints.id
 
     def endpoint(
@@ -163,7 +173,7 @@ class Network(pulumi.ComponentResource):
         addresses: IPv4Network,
         after: pulumi.Resource,
         *,
-        server: bool = False,
+        delegation: str | None = None,
     ) -> network.Subnet:
         return network.Subnet(
             f"{self._name}-subnet-{what}",
@@ -171,11 +181,13 @@ class Network(pulumi.ComponentResource):
             virtual_network_name=name_of(within),
             subnet_name=what,
             address_prefix=str(addresses),
-            # Only servers may lie in it, and they must find it so.
-            delegations=[network.DelegationArgs(name="servers", service_name=SERVERS)] if server else None,
+            # Only what it is delegated to may lie in it, and must find it so.
+            delegations=[network.DelegationArgs(name=what, service_name=delegation)] if delegation else None,
             # A standby gets its log by way of storage (azure-databases-docs, "Network with private access").
             service_endpoints=(
-                [network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")] if server else None
+                [network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")]
+                if delegation == SERVERS
+                else None
             ),
             opts=self._child(after),
         )

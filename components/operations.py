@@ -21,6 +21,7 @@ from components.flexible_server import FlexibleServer
 from components.key_vault import KeyVault, KeyVaultArgs
 from components.monitoring import Monitoring, MonitoringArgs, watched_account, watched_server
 from components.naming import Names
+from components.network import Network
 from components.server_lock import lock_server
 from components.settings import StackSettings
 from components.vector_database import VectorDatabase
@@ -42,6 +43,7 @@ class OperationsArgs:
         server: the server.
         ai: the AI accounts, or None.
         database: what the workers work in.
+        network: the stack's own network, which may have a subnet for workers, or None.
         cloud: cloud that all of it is in.
         subscription_id: the subscription.
         tenant_id: directory of those who read secrets.
@@ -56,6 +58,7 @@ class OperationsArgs:
     server: FlexibleServer
     ai: AiAccounts | None
     database: VectorDatabase
+    network: Network | None
     cloud: Cloud
     subscription_id: pulumi.Input[str]
     tenant_id: pulumi.Input[str]
@@ -208,6 +211,7 @@ class Operations(pulumi.ComponentResource):
                 **self._placement,
                 names=self._args.names,
                 settings=settings,
+                subnet_id=self._args.network.worker_subnet_id if self._args.network is not None else None,
                 connection=server.connection,
                 password=server.password,
                 server=server.server,

@@ -216,6 +216,13 @@ class StackSettings(Section):
         return self.network.mode != "injected" if wanted is None else wanted
 
     @property
+    def workers_need_subnet(self) -> bool:
+        """Say whether the stack's own network has a subnet for workers: for a pool that was given no other place."""
+        pool = self.workers.pool
+        placed = pool is None or pool.environment_id is not None or pool.subnet_id is not None
+        return self.network.private and self.existing.network_id is None and not placed
+
+    @property
     def accounts_have_endpoints(self) -> bool:
         """Say whether the AI accounts have private endpoints."""
         wanted = self.ai.network.private_endpoints

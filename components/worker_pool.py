@@ -50,6 +50,7 @@ class WorkerPoolArgs:
         password: password of that administrator (a secret), or None with Entra.
         server: the server; when it goes, its roles go.
         ready: what has to be there before a worker runs.
+        subnet_id: the subnet that the stack's own network keeps for workers, or None.
         workspace_id: Log Analytics workspace of the executions' logs, or None.
         tags: tags of what takes them.
     """
@@ -62,6 +63,7 @@ class WorkerPoolArgs:
     password: pulumi.Input[str] | None
     server: pulumi.Resource
     ready: Sequence[pulumi.Resource]
+    subnet_id: pulumi.Input[str] | None = None
     workspace_id: pulumi.Input[str] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -146,7 +148,7 @@ class WorkerPool(pulumi.ComponentResource):
         return pulumi.Output.secret(password.result)
 
     def _environment(self) -> app.ManagedEnvironment:
-        subnet_id = self._settings.subnet_id
+        subnet_id = self._settings.subnet_id or self._args.subnet_id
         environment = app.ManagedEnvironment(
             f"{self._name}-environment",
             resource_group_name=self._args.resource_group_name,
@@ -155,7 +157,9 @@ class WorkerPool(pulumi.ComponentResource):
             # With profiles, the environment takes a delegated subnet, and one of /27 is enough.
             workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
             vnet_configuration=(
-                app.VnetConfigurationArgs(infrastructure_subnet_id=subnet_id, internal=True) if subnet_id else None
+                app.VnetConfigurationArgs(infrastructure_subnet_id=subnet_id, internal=True)
+                if subnet_id is not None
+                else None
             ),
             # By a diagnostic setting, for which no key of the workspace is needed.
             app_logs_configuration=(

@@ -34,11 +34,11 @@ def check(settings: StackSettings, findings: Findings) -> None:
         )
     if pool.environment_id is not None and pool.subnet_id is not None:
         findings.add((*here, "subnetId"), "is for an environment that is created; leave it or environmentId out")
-    inside = pool.environment_id is not None or pool.subnet_id is not None
+    inside = pool.environment_id is not None or pool.subnet_id is not None or settings.workers_need_subnet
     if not inside and not settings.firewall.allow_azure_services:
         findings.add(
             (*here, "subnetId"),
             "is missing: without a network of its own the pool comes from addresses of Azure, which no firewall rule"
             " can name; give a subnet that reaches the server, an environmentId, or firewall.allowAzureServices: true",
-            reads=[("firewall", "allowAzureServices")],
+            reads=[("firewall", "allowAzureServices"), ("network", "mode"), ("existing", "networkId")],
         )

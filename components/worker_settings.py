@@ -94,7 +94,7 @@ class PoolSettings(Section):
     subnet_id: SubnetId | None = Field(
         default=None,
         description="Subnet of the created environment, from which the server is reached; delegated to"
-        " Microsoft.App/environments, /27 or larger.",
+        " Microsoft.App/environments, /27 or larger. Left out, the stack's own network has one, where there is such.",
     )
 
 

@@ -138,6 +138,21 @@ def test_in_a_network_and_watched(deploy: Callable[..., Any]) -> None:
     assert [log["category"] for log in logs["logs"]] == ["ContainerAppConsoleLogs", "ContainerAppSystemLogs"]
 
 
+@pytest.mark.parametrize("mode", ["private-endpoint", "injected"])
+def test_the_stacks_own_network_has_a_subnet_for_it(deploy: Callable[..., Any], mode: str) -> None:
+    private = {"firewall": {}, "network": {"mode": mode}}
+    recording = deploy({**pool(), **private})
+    subnet = recording.one("network-subnet-workers").inputs
+    assert [one["serviceName"] for one in subnet["delegations"]] == ["Microsoft.App/environments"]
+    assert subnet["addressPrefix"] == "10.40.2.0/24"
+    environment = recording.one("operations-workers-environment").inputs
+    assert environment["vnetConfiguration"]["infrastructureSubnetId"].endswith("/Subnet/workers")
+    assert recording.reaches("network-subnet-workers", "network-subnet-endpoints"), "one operation at a time"
+    for placed in ({"subnetId": f"{NETWORK}/subnets/workers"}, {}):
+        without = deploy({**(pool(**placed) if placed else {}), **private})
+        assert not [one for one in without.registrations if one.name == "network-subnet-workers"]
+
+
 def test_an_environment_that_is_there_is_used(deploy: Callable[..., Any]) -> None:
     there = "/subscriptions/s/resourceGroups/shared/providers/Microsoft.App/managedEnvironments/shared"
     recording = deploy({**pool(environmentId=there), "firewall": CLOSED})

@@ -44,7 +44,8 @@ def pool(place: Workplace, small: dict[str, Any]) -> Iterator[StackAtWork]:
             **small,
             "sample": True,
             "jobs": {"validation-results": job},
-            "firewall": {**small["firewall"], "allowAzureServices": True},
+            "firewall": {},
+            "network": {"mode": "private-endpoint"},
             "workers": {"pool": POOL},
         }
     )
