@@ -21,11 +21,12 @@ DEFINITION = f"{_WORK} every {_EVERY}"
 """What a worker's job does, for telling whether jobs were declared by another version of this program."""
 
 # A command is fixed text, and which index is due is not: one job looks, and makes the statement a job of its own until
-# it is done. No job is taken away while its statement builds, for that would end it.
+# it is done; any of those that are due, so that one that fails is in no other's way. No job is taken away while its
+# statement builds, for that would end it.
 _MAINTAIN_EVERY = "20 seconds"
 _STATEMENT_EVERY = "* * * * *"
 _MAINTAIN = """
-WITH due AS (SELECT statement FROM vectorize.next_maintenance() LIMIT 1)
+WITH due AS (SELECT statement FROM vectorize.next_maintenance() ORDER BY random() LIMIT 1)
 SELECT cron.schedule_in_database({statement}, {every}, due.statement, {database}) FROM due
 UNION ALL SELECT cron.unschedule(j.jobid)::int FROM cron.job AS j
 WHERE j.jobname = {statement} AND j.username = current_user AND NOT EXISTS (SELECT FROM due)
@@ -34,7 +35,8 @@ AND NOT EXISTS (SELECT FROM vectorize.generations WHERE index_state = 'building'
 
 _PURGE = "DELETE FROM cron.job_run_details WHERE {runs} AND start_time < now() - interval '1 day'"
 _RUNS = (
-    "database = {database} AND (command LIKE 'CALL vectorize.work(%' OR command LIKE '%vectorize.next_maintenance()%')"
+    "database = {database} AND (command LIKE 'CALL vectorize.work(%' OR command LIKE '%vectorize.next_maintenance()%' "
+    "OR command ~ '^(CREATE|DROP|ALTER) INDEX ')"
 )
 
 

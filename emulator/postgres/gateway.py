@@ -217,7 +217,10 @@ class Gateway:
             raise Refusal(
                 "the connection names no server", "08004", "Connect by the server's name, not by its address."
             )
-        server = await self._directory.server(host)
+        try:
+            server = await self._directory.server(host)
+        except BackendError:
+            raise Refusal("the server is not available", "57P03") from None
         if server is None:
             raise Refusal(f'there is no server "{host}"', "08004", "On Azure this name would not be in DNS.")
         return server

@@ -16,6 +16,7 @@ import signal
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _END_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.05  # before another process is started; twice as long after each that ends at once
+_LONGEST_PAUSE_SECONDS = 5.0
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would take the locks of the daemon's threads along
 
 
@@ -51,6 +54,17 @@ class GatewaySettings:
     identity: Identity
 
 
+def ssl_context(settings: GatewaySettings) -> ssl.SSLContext:
+    """Return the context of the servers' certificate.
+
+    Raises:
+        OSError: It cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.certificate, settings.key)
+    return context
+
+
 class GatewayProcess:
     """Runs a gateway in a process of its own, answers its questions, and starts another when it was killed."""
 
@@ -59,7 +73,6 @@ class GatewayProcess:
         self._settings = settings
         self._listener: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._process: SpawnProcess | None = None
         self.connections: Mapping[str, int] = {}
         """How many sessions each server has at present."""
 
@@ -67,40 +80,52 @@ class GatewayProcess:
         """Listen, start the process, and return the port, which is a free one for 0.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port is taken, or the certificate cannot be used.
         """
+        ssl_context(self._settings)  # a certificate that cannot be used is told here
         self._listener = listen(host, port)
         self._serving = asyncio.create_task(self._serve(self._listener))
         return int(self._listener.getsockname()[1])
 
     async def stop(self) -> None:
         """End every session and the process."""
-        if self._serving is not None:
-            self._serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
-        if self._listener is not None:
-            self._listener.close()
-        if self._process is not None:
-            await asyncio.to_thread(_end, self._process)
+        try:
+            if self._serving is not None:
+                self._serving.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._serving
+        finally:
+            if self._listener is not None:
+                self._listener.close()
 
     async def _serve(self, listener: socket.socket) -> None:
         """Keep one gateway running until cancelled."""
+        pause = _FIRST_PAUSE_SECONDS
         while True:
-            here, there = socket.socketpair()
-            with there:
-                self._process = _SPAWN.Process(
-                    target=_run, args=(there, listener, self._settings), name="gateway", daemon=True
-                )
-                await asyncio.to_thread(self._process.start)
+            began = time.monotonic()
+            try:
+                await self._run_one(listener)
+            except OSError as error:
+                _log.error("the gateway's process cannot be started: %s", error)
+            pause = _FIRST_PAUSE_SECONDS if time.monotonic() - began > _LONGEST_PAUSE_SECONDS else pause * 2
+            _log.warning("the gateway's process ended: starting another one")
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
+
+    async def _run_one(self, listener: socket.socket) -> None:
+        """Start a gateway, and answer what it asks until it is gone or this is cancelled."""
+        here, there = socket.socketpair()
+        process = _SPAWN.Process(target=_run, args=(there, listener, self._settings), name="gateway", daemon=True)
+        with there:
+            process.start()  # some milliseconds, in which nothing else may cancel it
+        try:
             channel = _Channel(*await asyncio.open_connection(sock=here))
             try:
                 await self._answer(channel)
             finally:
                 channel.close()
-                self.connections = {}
-            _log.warning("the gateway's process ended: starting another one")
-            await asyncio.to_thread(_end, self._process)
+        finally:
+            self.connections = {}
+            await asyncio.shield(asyncio.to_thread(_end, process))
 
     async def _answer(self, channel: _Channel) -> None:
         """Answer what the gateway asks until it is gone."""
@@ -121,6 +146,9 @@ class GatewayProcess:
             channel.send(("answer", number, await getattr(self._directory, name)(*arguments), None))
         except BackendError as error:
             channel.send(("answer", number, None, str(error)))
+        except Exception as error:  # noqa: BLE001 - without an answer its client would wait for a minute
+            _log.exception("the gateway's question %s was not answered", name)
+            channel.send(("answer", number, None, f"{type(error).__name__} in the emulator: see its log"))
 
 
 class _Channel:
@@ -213,11 +241,12 @@ def _run(channel: socket.socket, listener: socket.socket, settings: GatewaySetti
 async def _gateway(socket_to_daemon: socket.socket, listener: socket.socket, settings: GatewaySettings) -> None:
     channel = _Channel(*await asyncio.open_connection(sock=socket_to_daemon))
     logging.basicConfig(level=logging.INFO, handlers=[_ToDaemon(channel)], force=True)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.certificate, settings.key)
     directory = _AskedDirectory(channel)
     gateway = Gateway(
-        directory, settings.identity, context, lambda sessions: channel.send(("sessions", dict(sessions)))
+        directory,
+        settings.identity,
+        ssl_context(settings),
+        lambda sessions: channel.send(("sessions", dict(sessions))),
     )
     gateway.start(listener)
     ended = asyncio.Event()

@@ -1,6 +1,8 @@
 -- Tables without a key of their own, in a database that publishes all tables: without this no worker could delete from them.
 SET LOCAL ROLE vectorize_owner;
-SET LOCAL lock_timeout = '2s';  -- users' inserts wait behind whoever waits for a table of notes; the upgrade is tried again
+-- Users' inserts wait behind whoever waits for a table of notes, while other tables of notes are locked already: so no longer than
+-- PostgreSQL takes to look for a deadlock, whose victim might be theirs. The upgrade is tried again.
+SET LOCAL lock_timeout = '50ms';
 
 ALTER TABLE vectorize.delta REPLICA IDENTITY FULL;
 

@@ -62,15 +62,21 @@ BEGIN
 END
 $$;
 
--- One row whose workers died three times, under this lease: alone and last, so that whatever it does to them, no other row is
--- suspected with it and none waits behind it.
-CREATE OR REPLACE PROCEDURE vectorize.take_suspect(s vectorize.session, lease_id bigint, INOUT versions bigint[])
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+-- One row whose workers died three times. Alone, and only one of a job at a time: whatever it does to its worker, or to the whole
+-- server, no other suspect is charged with it.
+CREATE OR REPLACE PROCEDURE vectorize.take_suspect(s vectorize.session, INOUT lease_id bigint, INOUT versions bigint[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(vectorize.lock_class() + 3, s.job) THEN
+        RETURN;
+    END IF;
+    lease_id := nextval('vectorize.version');
     EXECUTE replace($q$
-        UPDATE vectorize_jobs.item_{job} SET lease = $1, attempts = attempts + 1, found = pg_snapshot_xmin(pg_current_snapshot())::text::bigint WHERE ctid = ANY (ARRAY(
+        UPDATE vectorize_jobs.item_{job} SET lease = $1, attempts = attempts + 1, found = pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+        WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM vectorize_jobs.item_{job}
-            WHERE lease IS NULL AND attempts >= 3 AND (not_before IS NULL OR not_before <= clock_timestamp())
+            WHERE attempts >= 3 AND lease IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp())
+              AND NOT EXISTS (SELECT FROM vectorize_jobs.item_{job} AS o WHERE o.attempts > 3 AND o.lease IS NOT NULL)
             ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED))
         RETURNING ARRAY[version]
     $q$, '{job}', s.job::text) INTO versions USING lease_id;
@@ -91,8 +97,8 @@ END
 $$;
 
 -- Claims items that are ready, oldest first. `after_version` spares the scan what was seen to be gone. An attempt is charged here,
--- so that a row that kills its worker is not tried for ever; after three it is a suspect (take_suspect). The text is read later, so notes of transactions that are over by now have
--- nothing to add to it.
+-- so that a row that kills its worker is not tried for ever; after three it is a suspect (take_suspect). The text is read later,
+-- so notes of transactions that are over by now have nothing to add to it.
 CREATE OR REPLACE FUNCTION vectorize.claim_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE

@@ -90,11 +90,11 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     noted text := 'vectorize.doubted_' || job_id;
 BEGIN
-    IF current_setting(noted, true) = 'true' THEN
+    IF current_setting(noted, true) = pg_current_xact_id()::text THEN
         RETURN;
     END IF;
     INSERT INTO vectorize.doubt (job) VALUES (job_id);
-    PERFORM set_config(noted, 'true', true);
+    PERFORM set_config(noted, pg_current_xact_id()::text, true);
 END
 $$;
 

@@ -70,6 +70,7 @@ BEGIN
     -- Unique, since versions never repeat; it also tells the planner so before the table was ever analysed.
     EXECUTE format('CREATE UNIQUE INDEX ON vectorize_jobs.item_%s (version)', job_id);
     EXECUTE format('CREATE INDEX ON vectorize_jobs.item_%s (version) WHERE lease IS NULL', job_id);
+    EXECUTE format('CREATE INDEX ON vectorize_jobs.item_%s (version) WHERE attempts >= 3', job_id);  -- suspects, of which there are few
     EXECUTE format('CREATE TABLE vectorize_jobs.receipt_%s (%s, digest bytea NOT NULL, embedded boolean NOT NULL, PRIMARY KEY (%s))', job_id, columns, keys);
     EXECUTE format('CREATE TABLE vectorize_jobs.failure_%s (%s, digest bytea, attempts integer NOT NULL, error text NOT NULL,
         since timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (%s))', job_id, columns, keys);

@@ -2,6 +2,7 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
+-- The newest version of each bucket by its index, as in `reserve`: a long transaction elsewhere keeps every other.
 -- `rate` is the share of the quota that workers may use now; the last minute's tokens are estimates, as they are billed.
 CREATE OR REPLACE FUNCTION vectorize.quota_rows() RETURNS TABLE (
     deployment text, tokens_per_minute integer, requests_per_minute integer, rate numeric, tokens_last_minute bigint, requests_last_minute bigint,

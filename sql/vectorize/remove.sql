@@ -15,35 +15,37 @@ BEGIN
 END
 $$;
 
--- Takes rows of `job` away, generations before the splitter whose table they read, once workers have let go of them. Brief locks,
--- and another try when one is not to be had.
+-- Takes rows of `job` away, generations before the splitter whose table they read, once workers have ended what they hold of them.
+-- Brief locks, and another try when one is not to be had.
 CREATE OR REPLACE PROCEDURE vectorize.take_away(jobs vectorize.job[], keep_vectors boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
-    owner text;
     me text := pg_catalog.current_setting('role');
+    began timestamptz := pg_catalog.clock_timestamp();
     obstacle text;
     done boolean := false;
 BEGIN
-    FOR attempt IN 1..100 LOOP
-        PERFORM vectorize.keep_workers_off(jobs);
+    FOREACH j IN ARRAY jobs LOOP
+        IF NOT keep_vectors AND NOT pg_catalog.pg_has_role(current_user, vectorize.owner_of(j), 'SET') THEN
+            RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, vectorize.owner_of(j), current_user USING ERRCODE = 'insufficient_privilege';
+        END IF;
+    END LOOP;
+    PERFORM vectorize.keep_workers_off(jobs);
+    COMMIT;
+    LOOP
+        PERFORM pg_catalog.pg_sleep(0.1);  -- of those too that are about to claim
         COMMIT;
-        PERFORM pg_catalog.pg_sleep(0.1);
+        EXIT WHEN NOT vectorize.in_hand(jobs) OR pg_catalog.clock_timestamp() > began + pg_catalog.make_interval(secs => vectorize.lease_seconds());
         COMMIT;
-        EXIT WHEN NOT vectorize.in_hand(jobs);
     END LOOP;
     FOR attempt IN 1..30 LOOP
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
             FOREACH j IN ARRAY jobs LOOP
-                SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO owner FROM pg_catalog.pg_class AS c WHERE c.oid = j.source;
-                IF NOT keep_vectors AND owner IS NOT NULL AND NOT pg_catalog.pg_has_role(current_user, owner, 'SET') THEN
-                    RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, owner, current_user USING ERRCODE = 'insufficient_privilege';
-                END IF;
                 PERFORM vectorize.take_down(j.id, keep_vectors);
-                IF NOT keep_vectors AND owner IS NOT NULL AND vectorize.table_name(j.target_table) IS NOT NULL THEN
-                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
+                IF NOT keep_vectors AND vectorize.table_name(j.target_table) IS NOT NULL THEN
+                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', vectorize.owner_of(j));
                     EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
                         ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END;
                     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
@@ -59,14 +61,26 @@ BEGIN
         COMMIT;
     END LOOP;
     IF NOT done THEN
+        PERFORM vectorize.let_workers_on(jobs);
+        COMMIT;
         RAISE EXCEPTION 'job %: gave up after 30 attempts: %', jobs[1].name, obstacle USING ERRCODE = 'lock_not_available';
     END IF;
 END
 $$;
 
+-- The owner of a job's source, as whom its vectors are written; NULL where the source is gone.
+CREATE OR REPLACE FUNCTION vectorize.owner_of(j vectorize.job) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = j.source $$;
+
+-- The reason tells where a removal was cut off; `resume` brings the job back then.
 CREATE OR REPLACE FUNCTION vectorize.keep_workers_off(jobs vectorize.job[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE vectorize.job SET state = 'paused' WHERE id IN (SELECT j.id FROM unnest(jobs) AS j) AND state = 'active'
+    UPDATE vectorize.job SET state = 'paused', reason = 'it is being removed' WHERE id IN (SELECT j.id FROM unnest(jobs) AS j) AND state = 'active'
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.let_workers_on(jobs vectorize.job[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE vectorize.job AS o SET state = 'active', reason = NULL FROM unnest(jobs) AS j WHERE o.id = j.id AND o.state = 'paused' AND j.state = 'active'
 $$;
 
 -- Whether a worker that lives holds a batch of them.

@@ -14,6 +14,7 @@ DECLARE
     more boolean;
     whole boolean;
     most integer;
+    looked boolean := false;
 BEGIN
     IF s.page IS NULL THEN
         -- Begun by an older version, whose batch was not settled by this one: it would pay for the same texts again.
@@ -25,15 +26,16 @@ BEGIN
         PERFORM vectorize.look_around(s);
         COMMIT;
         s.checked_at := pg_catalog.clock_timestamp();
+        looked := true;
         s.after_change := 0;
         s.after_item := 0;
     END IF;
-    SELECT * INTO j FROM vectorize.job AS o WHERE o.id = s.job AND o.state = 'active';
-    IF NOT FOUND THEN
-        RETURN;
+    SELECT * INTO j FROM vectorize.job AS o WHERE o.id = s.job;
+    IF j.state IN ('active', 'paused') AND pg_catalog.cardinality(s.hand) > 0 THEN
+        CALL vectorize.settle_hand(s, j);  -- these are paid for
     END IF;
-    IF pg_catalog.cardinality(s.hand) > 0 THEN
-        CALL vectorize.settle_hand(s, j);
+    IF j.state IS DISTINCT FROM 'active' THEN
+        RETURN;
     END IF;
     IF j.standing = 'previous' THEN
         CALL vectorize.only_fold(s);
@@ -52,11 +54,17 @@ BEGIN
     END IF;
     whole := s.after_change = 0 AND s.after_item = 0;
     most := vectorize.batch_rows(j, d, s.row_tokens);
-    CALL vectorize.take(s, most, lease, versions);
-    COMMIT;
-    IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
-        CALL vectorize.top_up(s, most, lease, versions, more);
+    IF looked THEN
+        CALL vectorize.take_suspect(s, lease, versions);  -- one now and then, however much else there is to do
         COMMIT;
+    END IF;
+    IF versions IS NULL THEN
+        CALL vectorize.take(s, most, lease, versions);
+        COMMIT;
+        IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
+            CALL vectorize.top_up(s, most, lease, versions, more);
+            COMMIT;
+        END IF;
     END IF;
     IF versions IS NULL THEN
         CALL vectorize.take_suspect(s, lease, versions);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import psutil
 import psycopg
 import pytest
 
+from emulator.identity import Identity
 from emulator.postgres.directory import OwnDirectory
 from emulator.postgres.gateway_process import GatewayProcess, GatewaySettings
-from tests.emulator.gateway_site import LOGIN, NAME, PASSWORD, Site, wait_until
+from tests.emulator.gateway_site import LOGIN, NAME, PASSWORD, OneServer, Site, make_certificates, wait_until
 
 WAIT_SECONDS = 20.0
 
@@ -89,10 +91,39 @@ def test_a_killed_gateway_is_replaced_on_the_same_port(apart: OwnProcessSite) ->
     wait_until(lambda: not apart.apart.connections)
 
 
+def test_it_may_be_stopped_while_it_starts_and_needs_a_certificate(tmp_path: Path) -> None:
+    settings = GatewaySettings(tmp_path / "server.pem", tmp_path / "server.key", Identity("tenant", "k" * 48))
+    gateway = GatewayProcess(OwnDirectory(OneServer(None), None), settings)  # type: ignore[arg-type]
+
+    async def start_and_stop() -> None:
+        gateway.start("127.0.0.1", 0)
+        await asyncio.sleep(0)
+        await gateway.stop()
+
+    with pytest.raises(OSError, match="No such file"):
+        asyncio.run(start_and_stop())
+    make_certificates(tmp_path)
+    before = set(psutil.Process().children())
+    asyncio.run(start_and_stop())
+    assert [child for child in set(psutil.Process().children()) - before if "gateway" in child.cmdline()] == []
+
+
+def test_a_question_that_the_daemon_fails_at_ends_the_connection_in_words(apart: OwnProcessSite) -> None:
+    def fail(host: str) -> None:
+        raise KeyError(host)
+
+    usual = apart.lookup.server_by_host
+    apart.lookup.server_by_host = fail  # type: ignore[method-assign, assignment]
+    try:
+        assert "the server is not available" in apart.refusal()
+    finally:
+        apart.lookup.server_by_host = usual  # type: ignore[method-assign]
+
+
 def test_it_ends_when_the_emulator_is_killed(tmp_path: Path) -> None:
     """A `kill -9` of the emulator leaves nothing behind."""
     script = textwrap.dedent("""
-        import asyncio, pathlib, sys
+        import asyncio, multiprocessing, pathlib, sys
         from emulator.identity import Identity
         from emulator.postgres.directory import OwnDirectory
         from emulator.postgres.gateway_process import GatewayProcess, GatewaySettings
@@ -104,9 +135,9 @@ def test_it_ends_when_the_emulator_is_killed(tmp_path: Path) -> None:
             settings = GatewaySettings(folder / "server.pem", folder / "server.key", Identity("t", "k" * 48))
             gateway = GatewayProcess(OwnDirectory(None, None), settings)
             gateway.start("127.0.0.1", 0)
-            while gateway._process is None or gateway._process.pid is None:
+            while not (children := multiprocessing.active_children()):
                 await asyncio.sleep(0.01)
-            print(gateway._process.pid, flush=True)
+            print(children[0].pid, flush=True)
             await asyncio.sleep(600)
 
         if __name__ == "__main__":

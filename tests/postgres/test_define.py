@@ -280,6 +280,18 @@ def test_remove_with_the_vectors_leaves_nothing(db: VectorDatabase, target: str)
     assert db.value("SELECT to_regclass('docs_embedding')") is None
 
 
+def test_a_removal_that_is_cut_off_says_so_and_resume_brings_the_job_back(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    with db.connect() as user, db.connect() as admin, user.transaction():
+        user.execute("SELECT * FROM docs")
+        admin.execute("SET statement_timeout = '1s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            admin.execute("CALL vectorize.remove('docs')")
+    assert (db.status()["state"], db.status()["reason"]) == ("paused", "it is being removed")
+    db.execute("CALL vectorize.resume('docs')")
+    assert db.work()["embedded"] == 5
+
+
 @pytest.mark.parametrize(("kind", "dimensions", "beside"), [("halfvec", 1536, False), ("vector", 700, True)])
 def test_vectors_that_fill_a_page_of_a_side_table_stay_in_their_rows(
     db: VectorDatabase, kind: str, dimensions: int, beside: bool

@@ -192,7 +192,7 @@ def test_an_admin_defines_nothing_on_a_table_that_is_not_its_own(db: VectorDatab
         manager.execute("CALL vectorize.define(%s)", [Jsonb(spec)])
     with pytest.raises(DENIED, match="vectors belong to deployer"):
         manager.execute("CALL vectorize.remove('docs', false)")
-    assert db.value("SELECT count(*) FROM vectorize.job") == 1
+    assert db.rows("SELECT name, state FROM vectorize.job") == [("docs", "active")]
 
 
 def test_a_reader_searches_what_it_may_select(db: VectorDatabase) -> None:

@@ -72,3 +72,12 @@ def test_a_change_of_model_switches_with_nothing_but_pg_cron(cron: VectorDatabas
             cron.execute(statement)
     assert (cron.status()["generation"], cron.status()["next_generation"]) == (2, None)
     assert cron.status()["index_state"] == "ready"
+
+
+def test_a_statement_that_fails_is_in_no_other_jobs_way(cron: VectorDatabase) -> None:
+    cron.define(name="others", target="table", index="hnsw")
+    cron.work()
+    cron.execute("CREATE TABLE elsewhere (n integer)")
+    cron.execute("CREATE INDEX docs_embedding_hnsw_cosine_1 ON elsewhere (n)")
+    seen = {statement for _ in range(40) for statement in maintain(cron)}
+    assert len(seen) == 2

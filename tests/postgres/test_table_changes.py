@@ -58,6 +58,15 @@ def test_rows_that_cannot_be_read_ask_for_one_sweep_a_transaction(db: VectorData
     assert db.value(doubts) == 0
 
 
+def test_a_setting_of_a_session_keeps_no_doubt_away(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.work()
+    with db.connect(options="-c vectorize.doubted_1=true") as conn:
+        conn.execute("TRUNCATE docs")
+    db.work()
+    assert db.value("SELECT count(*) FROM docs_embedding") == 0
+
+
 def test_a_table_whose_owner_changes_stops_and_goes_on_under_the_new_one(db: VectorDatabase) -> None:
     db.make_docs(5)
     db.work()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -145,4 +148,53 @@ def test_a_row_that_kills_its_workers_takes_no_other_into_quarantine(docs: Fault
     assert docs.status()["embedded"] == rows - 1
     docs.mend()
     docs.execute("CALL vectorize.retry('docs')")
+    docs.end()
+
+
+def test_suspects_get_their_turn_beside_a_writer_who_never_rests(docs: FaultDatabase, dice: random.Random) -> None:
+    """Whoever only shared a batch with the row at fault must not wait for a queue that is never empty."""
+    docs.execute(SMALL, [docs.batch * 3])
+    docs.work()
+    docs.execute("UPDATE docs SET body = 'suspect ' || id WHERE id = 1")
+    docs.superuser("SELECT vectorize.fold(1, 0, NULL, 1000, NULL)")
+    docs.superuser("UPDATE vectorize_jobs.item_1 SET attempts = 3")
+    docs.mend(latency=0.05)
+    stop = threading.Event()
+
+    def write() -> None:
+        with docs.connect() as conn:
+            for step in itertools.count():
+                if stop.is_set():
+                    return
+                key = dice.randint(2, docs.batch * 3)
+                conn.execute("UPDATE docs SET body = %s WHERE id = %s", [f"step {step}", key])
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            docs.work(seconds=3)
+            assert docs.rows("SELECT 1 FROM vectorize_jobs.item_1 WHERE k1 = 1") == []
+        finally:
+            stop.set()
+        writer.result()
+    docs.end(twice=1000)
+
+
+def test_a_row_that_takes_the_server_down_charges_no_other_suspect(docs: FaultDatabase, dice: random.Random) -> None:
+    """Two suspects are never under way at once, so the one at fault reaches its end alone."""
+    docs.execute(SMALL, [docs.batch])
+    docs.superuser("SELECT vectorize.feed(1, 1000)")
+    docs.superuser("SELECT vectorize.ensure_steps(1)")
+    docs.superuser("UPDATE vectorize_jobs.item_1 SET attempts = 3")
+    workers = [docs.worker("call") for _ in range(3)]
+    wait_until(lambda: any(worker.at() for worker in workers), "a suspect is under way")
+    leased = docs.rows("SELECT k1 FROM vectorize_jobs.item_1 WHERE lease IS NOT NULL")
+    assert len(leased) == 1
+    next(worker for worker in workers if worker.at()).kill()
+    for worker in workers:
+        if not worker.ended:
+            worker.end_without_session()
+    docs.superuser("SELECT vectorize.reap(1, 0)")
+    charged = docs.rows("SELECT k1 FROM vectorize_jobs.item_1 WHERE attempts > 3")
+    assert charged in ([], leased)
     docs.end()
