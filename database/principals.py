@@ -17,6 +17,9 @@ from database.errors import DatabaseError
 MAINTENANCE_DATABASE = "postgres"
 """The database that has the functions for Entra principals."""
 
+_MADE_HERE = "made by postgres-genai"
+"""The comment on a login, which tells it from one of a person that happens to have its name."""
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -26,8 +29,9 @@ class Principal:
         name: of the role.
         object_id: of the application or managed identity, or None.
         password: of the login, or None.
-        roles: that it is a member of, and no other.
-        functions: that it may call, each as `schema.name(types)`; a right of their schemas goes along.
+        roles: that it is a member of, and of no other.
+        functions: that it may call, each as `schema.name(types)`; a right of their schemas goes along. Rights that it
+            was given on other objects are not looked for.
     """
 
     name: str
@@ -72,7 +76,7 @@ def read(server: psycopg.Connection, database: psycopg.Connection, wanted: Princ
 
 
 def ensure(server: psycopg.Connection, database: psycopg.Connection, wanted: Principal) -> bool:
-    """Make the role, or adopt the one that is there, and give it its rights; what is too much is taken away.
+    """Make the role, or adopt the one that is there, and give it its rights; memberships too many are taken away.
 
     Args:
         server: to database `postgres` of the server.
@@ -93,6 +97,11 @@ def ensure(server: psycopg.Connection, database: psycopg.Connection, wanted: Pri
         raise DatabaseError(
             f"role {wanted.name} is there already and belongs to {owner}, not to {wanted.object_id}: if nobody needs "
             f'it, DROP ROLE "{wanted.name}" and run again.'
+        )
+    elif wanted.object_id is None and not _made_here(server, wanted.name):
+        raise DatabaseError(
+            f"role {wanted.name} is there already, and this program did not make it: if nobody needs it, "
+            f'DROP ROLE "{wanted.name}" and run again.'
         )
     elif wanted.password is not None:
         _set_password(server, wanted)
@@ -122,7 +131,8 @@ def drop(server: psycopg.Connection, database: psycopg.Connection, wanted: Princ
         for function in sorted(there.functions & wanted.functions):
             database.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM {}").format(sql.SQL(function), role))
         for schema in _schemas(wanted.functions):
-            database.execute(sql.SQL("REVOKE USAGE ON SCHEMA {} FROM {}").format(sql.Identifier(schema), role))
+            if database.execute("SELECT to_regnamespace(quote_ident(%s))", [schema]).fetchone() != (None,):
+                database.execute(sql.SQL("REVOKE USAGE ON SCHEMA {} FROM {}").format(sql.Identifier(schema), role))
         server.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
@@ -134,8 +144,19 @@ def _create(server: psycopg.Connection, wanted: Principal) -> None:
                 [wanted.name, wanted.object_id],
             )
         else:
-            server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(wanted.name)))
-            _set_password(server, wanted)
+            role = sql.Identifier(wanted.name)
+            with server.transaction():
+                server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+                server.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(_MADE_HERE)))
+                _set_password(server, wanted)
+
+
+def _made_here(server: psycopg.Connection, name: str) -> bool:
+    with explained(f"reading the comment on role {name}"):
+        row = server.execute(
+            "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s", [name]
+        ).fetchone()
+    return row == (_MADE_HERE,)
 
 
 def _set_password(server: psycopg.Connection, wanted: Principal) -> None:

@@ -162,3 +162,29 @@ def test_a_login_may_ask_its_one_question_and_its_password_is_in_no_output(
     plugin.update(Provider, read, {**login, "loginPassword": "another-one"})
     plugin.delete(Provider, outs)
     assert not exists(entra, name)
+
+
+def test_a_login_of_a_person_is_not_taken_over_and_one_without_its_schema_still_goes(
+    plugin: Plugin, entra: LocalServer, database: str, inputs: dict[str, Any]
+) -> None:
+    name = f"person-{database}"
+    login = {
+        **{key: value for key, value in inputs.items() if key != "objectId"},
+        "principal": name,
+        "loginPassword": SECRET,
+        "roles": [],
+        "functions": [QUESTION],
+    }
+    with entra.superuser("postgres") as conn:
+        conn.execute(f'CREATE ROLE "{name}" LOGIN IN ROLE reads'.encode())
+    with pytest.raises(PluginError, match="is there already, and this program did not make it"):
+        plugin.create(Provider, login)
+    assert memberships(entra, name) == {"reads"}
+    with entra.superuser("postgres") as conn:
+        conn.execute(f'DROP ROLE "{name}"'.encode())
+    _, outs = plugin.create(Provider, login)
+    assert plugin.create(Provider, login)[1] == outs
+    with entra.superuser(database) as conn:
+        conn.execute("DROP SCHEMA asked CASCADE")
+    plugin.delete(Provider, outs)
+    assert not exists(entra, name)
