@@ -97,5 +97,20 @@ def show(found: dict[str, Any]) -> None:
             if job.get(key):
                 console.print(f"{name}: {job[key]}", soft_wrap=True, markup=False)
                 break
+    for line in waiting(found["jobs"]):
+        console.print(line, soft_wrap=True, markup=False)
     if found["note"]:
         console.print(found["note"], soft_wrap=True, markup=False)
+
+
+def waiting(jobs: dict[str, Any]) -> list[str]:
+    """Return a line for each job whose rows wait and on which nobody works."""
+    return [
+        f"{name}: {int(job['pending']):,} waiting, and nobody works on it. Between two `up` a worker embeds what "
+        f"changes: `workers` in the config, or `python -m database.worker` (docs/workers.md)."
+        for name, job in jobs.items()
+        if job.get("state") == "active"
+        and job.get("pending")
+        and not job.get("leased")
+        and not float(job.get("rowsPerSecond") or 0)
+    ]
