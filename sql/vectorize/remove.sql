@@ -15,8 +15,8 @@ BEGIN
 END
 $$;
 
--- Takes rows of `job` away, generations before the splitter whose table they read, once workers have ended what they hold of them.
--- Brief locks, and another try when one is not to be had.
+-- Takes rows of `job` away, generations before the splitter whose table they read, once workers have ended what they hold of them,
+-- or after ten seconds: what is out by then is paid for in vain. Brief locks, and another try when one is not to be had.
 CREATE OR REPLACE PROCEDURE vectorize.take_away(jobs vectorize.job[], keep_vectors boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -36,7 +36,7 @@ BEGIN
     LOOP
         PERFORM pg_catalog.pg_sleep(0.1);  -- of those too that are about to claim
         COMMIT;
-        EXIT WHEN NOT vectorize.in_hand(jobs) OR pg_catalog.clock_timestamp() > began + pg_catalog.make_interval(secs => vectorize.lease_seconds());
+        EXIT WHEN NOT vectorize.in_hand(jobs) OR pg_catalog.clock_timestamp() > began + interval '10 seconds';
         COMMIT;
     END LOOP;
     FOR attempt IN 1..30 LOOP
