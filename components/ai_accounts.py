@@ -22,8 +22,9 @@ from components.ai_network_settings import AiNetworkSettings
 from components.cloud import Cloud
 from components.computed import computed, group_and_name, in_preview, name_of
 from components.content_filters import content_filter
-from components.naming import Names, role_assignment_name
+from components.naming import Names
 from components.network import Network
+from components.role_assignment import role_assignment
 from components.settings import StackSettings
 
 # Built-in roles; source: Microsoft Learn, "Azure built-in roles".
@@ -206,24 +207,8 @@ class AiAccounts(pulumi.ComponentResource):
     def _right(
         self, name: str, account: cs.Account, principal_id: pulumi.Input[str], role: str
     ) -> authorization.RoleAssignment:
-        principal = pulumi.Output.from_input(principal_id)
-        return authorization.RoleAssignment(
-            name,
-            scope=account.id,
-            principal_id=principal,
-            # Without the type, Azure looks the principal up and fails while the directory lags (PrincipalNotFound).
-            principal_type="ServicePrincipal",
-            role_definition_id=account.id.apply(lambda scope: role_definition_id(scope, role)),
-            role_assignment_name=pulumi.Output.all(account.id, principal).apply(
-                lambda known: role_assignment_name(known[0], known[1], role)
-            ),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                deleted_with=account,
-                # Azure answers a changed role with RoleAssignmentUpdateNotPermitted (pulumi-azure-native #771).
-                replace_on_changes=["roleDefinitionId"],
-            ),
-        )
+        options = pulumi.ResourceOptions(parent=self, deleted_with=account)
+        return role_assignment(name, account.id, principal_id, role, options)
 
 
 def network_rules(wanted: AiNetworkSettings, *, public: bool) -> cs.NetworkRuleSetArgs:
@@ -251,9 +236,3 @@ def _key(number: int, account_id: str) -> str:
     group, account = group_and_name(account_id)
     keys = cs.list_account_keys(account_name=account, resource_group_name=group)
     return str(keys.key1 if number == 1 else keys.key2)
-
-
-def role_definition_id(scope: str, role: str) -> str:
-    """Return the full id of a built-in role, in the subscription that an ARM id names."""
-    subscription = scope.split("/")[2]
-    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"

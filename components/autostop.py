@@ -14,11 +14,11 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, logic
 
-from components.ai_accounts import role_definition_id
 from components.cloud import Cloud
 from components.computed import computed, group_and_name
 from components.cost_settings import AutostopSettings
 from components.naming import role_assignment_name
+from components.role_assignment import role_definition_id
 
 ACTIONS = (
     "Microsoft.DBforPostgreSQL/flexibleServers/read",

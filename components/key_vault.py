@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_azure_native import authorization, keyvault
+from pulumi_azure_native import keyvault
 
-from components.ai_accounts import role_definition_id
 from components.computed import name_of
 from components.key_vault_settings import KeyVaultSettings
-from components.naming import role_assignment_name
+from components.role_assignment import role_assignment
 
 # Built-in role "Key Vault Secrets User"; source: Microsoft Learn, "Azure built-in roles".
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
@@ -104,14 +103,6 @@ class KeyVault(pulumi.ComponentResource):
         )
 
     def _reader(self, object_id: str, kind: str) -> None:
-        authorization.RoleAssignment(
-            f"{self._name}-reader-{object_id}",
-            scope=self.vault.id,
-            principal_id=object_id,
-            principal_type=kind,
-            role_definition_id=self.vault.id.apply(lambda scope: role_definition_id(scope, SECRETS_USER)),
-            role_assignment_name=self.vault.id.apply(
-                lambda scope: role_assignment_name(scope, object_id, SECRETS_USER)
-            ),
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=self.vault, replace_on_changes=["roleDefinitionId"]),
-        )
+        options = pulumi.ResourceOptions(parent=self, deleted_with=self.vault)
+        name = f"{self._name}-reader-{object_id}"
+        role_assignment(name, self.vault.id, object_id, SECRETS_USER, options, principal_type=kind)

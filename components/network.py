@@ -23,9 +23,8 @@ from components.private_endpoint import PrivateEndpointArgs, private_endpoint
 from components.settings import StackSettings
 
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
-ENVIRONMENTS = (
-    "Microsoft.App/environments"  # the service's name, unlike the type's (azure-docs, "Custom virtual networks")
-)
+# The service's name, unlike the type's (azure-docs, "Custom virtual networks").
+ENVIRONMENTS = "Microsoft.App/environments"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +132,8 @@ class Network(pulumi.ComponentResource):
         """
         args = self._args
         if self.endpoint_subnet_id is None:
-            raise ValueError(
-                f"{what}: the network has no subnet for private endpoints"
-            )  # a rule of the settings sees to it
+            # A rule of the settings sees to it.
+            raise ValueError(f"{what}: the network has no subnet for private endpoints")
         return private_endpoint(
             name,
             PrivateEndpointArgs(

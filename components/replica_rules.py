@@ -5,10 +5,10 @@ Source: azure-databases-docs, "Read replicas", "Promote read replicas", "Virtual
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from components.catalogue.server_limits import compute
 from components.catalogue.server_sizes import tier_of
 from components.mistakes import Findings, nearest
 from components.replica_settings import MAXIMUM_REPLICAS
@@ -51,13 +51,8 @@ def _size(name: str, tier: str, primary: str, here: tuple[str, ...], findings: F
     place = (*here, "sku")
     if tier_of(name) != tier or tier == "Burstable":
         findings.add(place, f"{name} ({tier}) is no size of a replica; such as Standard_D2ds_v5 (GeneralPurpose)")
-    elif _vcores(name) < _vcores(primary):
+    elif tier_of(primary) is not None and compute(name).vcores < compute(primary).vcores:
         findings.add(place, f"{name} is smaller than the primary's {primary}", reads=[("server", "sku")])
-
-
-def _vcores(sku_name: str) -> int:
-    found = re.search(r"\d+", sku_name)
-    return int(found[0]) if found else 0
 
 
 def notes(settings: StackSettings) -> Iterator[str]:

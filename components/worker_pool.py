@@ -21,10 +21,10 @@ import pulumi
 import pulumi_random as random
 from pulumi_azure_native import app, authorization, managedidentity, monitor
 
-from components.ai_accounts import role_definition_id
 from components.computed import computed, group_and_name
 from components.dynamic.database_principal import DatabasePrincipal, DatabasePrincipalArgs
-from components.naming import Names, role_assignment_name
+from components.naming import Names
+from components.role_assignment import role_assignment
 from components.worker_settings import PoolSettings
 
 WORKER_ROLE = "vectorize_worker"
@@ -118,16 +118,7 @@ class WorkerPool(pulumi.ComponentResource):
 
     def _right_to_pull(self, registry_id: str) -> authorization.RoleAssignment:
         principal = computed(self._identity, self._identity.principal_id, None, _principal_id)
-        return authorization.RoleAssignment(
-            f"{self._name}-pull",
-            scope=registry_id,
-            principal_id=principal,
-            # Without the type, Azure looks the principal up and fails while the directory lags (PrincipalNotFound).
-            principal_type="ServicePrincipal",
-            role_definition_id=role_definition_id(registry_id, ACR_PULL),
-            role_assignment_name=principal.apply(lambda known: role_assignment_name(registry_id, known, ACR_PULL)),
-            opts=self._child(),
-        )
+        return role_assignment(f"{self._name}-pull", registry_id, principal, ACR_PULL, self._child())
 
     def _scaler(self) -> pulumi.Output[str]:
         """Let the scaler ask its one question, and return its password."""
