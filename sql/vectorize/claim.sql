@@ -105,7 +105,9 @@ DECLARE
     versions bigint[];
 BEGIN
     WITH claimed AS (
-        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1, found = pg_snapshot_xmin(pg_current_snapshot())::text::bigint WHERE i.ctid = ANY (ARRAY(
+        UPDATE vectorize_jobs.item_{job} AS i SET lease = new_lease, attempts = i.attempts + 1,
+            found = (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)  -- once, not for each
+        WHERE i.ctid = ANY (ARRAY(
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n
             WHERE n.version > after_version AND n.lease IS NULL AND n.attempts < 3 AND (n.not_before IS NULL OR n.not_before <= clock_timestamp())
             ORDER BY n.version LIMIT most FOR UPDATE SKIP LOCKED))
