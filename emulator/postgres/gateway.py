@@ -24,6 +24,7 @@ from emulator.postgres.admission import Refusal
 from emulator.postgres.backend import BackendError
 from emulator.postgres.configuration import SUPERUSER
 from emulator.postgres.directory import Directory
+from emulator.postgres.first_bytes import peek, receive
 from emulator.postgres.peer import Peer
 
 _log = logging.getLogger(__name__)
@@ -149,9 +150,9 @@ class Gateway:
     async def _encrypt(self, client: socket.socket, connection: _Connection) -> bool:
         """Answer what comes before TLS, then start it; return False when the connection ends there."""
         loop = asyncio.get_running_loop()
-        direct = await _peek(client) == wire.TLS_HANDSHAKE
+        direct = await peek(client) == wire.TLS_HANDSHAKE
         while not direct:
-            length, code = struct.unpack("!II", await _receive(client, 8))
+            length, code = struct.unpack("!II", await receive(client, 8))
             if code == wire.SSL_REQUEST:
                 await loop.sock_sendall(client, b"S")
                 break
@@ -160,7 +161,7 @@ class Gateway:
                 continue
             if not 8 <= length <= wire.MAXIMUM_STARTUP_BYTES:
                 raise wire.ProtocolViolation(f"startup message of {length} bytes")
-            body = await _receive(client, length - 8)
+            body = await receive(client, length - 8)
             if code == wire.CANCEL_REQUEST:
                 await self._cancel(struct.pack("!II", length, code) + body)
             else:
@@ -366,42 +367,3 @@ def _refuse_plain(body: bytes, address: str) -> bytes:
     user = parameters.get("user", "")
     refusal = admission.no_entry(address, user, parameters.get("database") or user)
     return wire.error_response(str(refusal), refusal.sqlstate)
-
-
-async def _peek(client: socket.socket) -> bytes:
-    """Return the first byte that a client sends, leaving it there for TLS.
-
-    Raises:
-        EOFError: The client sent nothing.
-    """
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            first = client.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            readable = asyncio.Event()
-            loop.add_reader(client, readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(client)
-            continue
-        if not first:
-            raise EOFError
-        return first
-
-
-async def _receive(client: socket.socket, size: int) -> bytes:
-    """Return exactly so many bytes, and take no more: what follows may be TLS.
-
-    Raises:
-        EOFError: The client closed before.
-    """
-    loop = asyncio.get_running_loop()
-    data = b""
-    while len(data) < size:
-        chunk = await loop.sock_recv(client, size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return data
