@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import psutil
 import pytest
 
 from emulator.ai.computing import OwnProcess
 from emulator.ai.errors import ServiceError, invalid_request
-
-WAIT_SECONDS = 20.0
+from tests.emulator.orphans import WAIT_SECONDS, outlives_its_parent
 
 
 @pytest.fixture
@@ -58,22 +55,14 @@ def test_a_killed_process_is_replaced(own_process: OwnProcess) -> None:
     assert answered != killed
 
 
-def test_it_ends_when_the_emulator_is_killed() -> None:
+def test_it_ends_when_the_emulator_is_killed(tmp_path: Path) -> None:
     """A `kill -9` of the emulator leaves nothing behind."""
-    script = textwrap.dedent("""
+    script = """
         import os, time
         from emulator.ai.computing import OwnProcess
         if __name__ == "__main__":
             own = OwnProcess()
             print(own.submit(os.getpid).result(), flush=True)
             time.sleep(600)
-    """)
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    try:
-        assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
-    finally:
-        parent.kill()
-        parent.wait()
-    _, alive = psutil.wait_procs([child], timeout=WAIT_SECONDS)
-    assert not alive
+    """
+    assert not outlives_its_parent(tmp_path, script)

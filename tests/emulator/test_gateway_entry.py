@@ -180,7 +180,7 @@ def test_nothing_secret_is_logged(site: Site, caplog: pytest.LogCaptureFixture) 
         assert secret not in caplog.text
 
 
-@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
+@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed; that of the wheel has no TLS")
 @pytest.mark.parametrize("user", [LOGIN, "deployer"])
 def test_psql_comes_in_by_the_environment_alone(site: Site, user: str) -> None:
     password = PASSWORD if user == LOGIN else site.token()

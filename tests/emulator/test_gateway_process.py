@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,7 @@ from emulator.identity import Identity
 from emulator.postgres.directory import OwnDirectory
 from emulator.postgres.gateway_process import GatewayProcess, GatewaySettings
 from tests.emulator.gateway_site import LOGIN, NAME, PASSWORD, OneServer, Site, make_certificates, wait_until
-
-WAIT_SECONDS = 20.0
+from tests.emulator.orphans import outlives_its_parent
 
 
 class OwnProcessSite(Site):
@@ -122,7 +118,7 @@ def test_a_question_that_the_daemon_fails_at_ends_the_connection_in_words(apart:
 
 def test_it_ends_when_the_emulator_is_killed(tmp_path: Path) -> None:
     """A `kill -9` of the emulator leaves nothing behind."""
-    script = textwrap.dedent("""
+    script = """
         import asyncio, multiprocessing, pathlib, sys
         from emulator.identity import Identity
         from emulator.postgres.directory import OwnDirectory
@@ -142,19 +138,5 @@ def test_it_ends_when_the_emulator_is_killed(tmp_path: Path) -> None:
 
         if __name__ == "__main__":
             asyncio.run(main())
-    """)
-    (tmp_path / "parent.py").write_text(script)
-    parent = subprocess.Popen(
-        [sys.executable, str(tmp_path / "parent.py"), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    try:
-        assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
-    finally:
-        parent.kill()
-        parent.wait()
-    _, alive = psutil.wait_procs([child], timeout=WAIT_SECONDS)
-    assert not alive
+    """
+    assert not outlives_its_parent(tmp_path, script, str(tmp_path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,65 +13,12 @@ from components.catalogue.extension_versions import version_on
 from components.catalogue.extensions import KNOWN
 from components.catalogue.server_sizes import VERSIONS
 from components.cloud import Cloud, cloud
-from components.settings import StackSettings
-from tools.commands.preflight import sentence
-from tools.preflight import accounts, dns_zones, extensions, models, names, registrations, rights, servers, sign_in
-from tools.preflight.checking import Report, at_once
-from tools.preflight.finding import OK, PROBLEM, UNKNOWN, WARNING, Finding, exit_status, worst
-from tools.preflight.resource_manager import NotReadError, ResourceManager, version_of
-from tools.preflight.wanted import Wanted, WantedDeployment, wanted_of
+from tests.unit.preflight_stack import state, statuses, wanted
+from tools.preflight import accounts, extensions, models, registrations, rights, servers, sign_in
+from tools.preflight.finding import OK, PROBLEM, UNKNOWN, WARNING
+from tools.preflight.wanted import WantedDeployment
 
 TODAY = dt.date(2026, 11, 1)
-SETTINGS: dict[str, Any] = {
-    "location": "eastus2",
-    "authentication": {
-        "entra": True,
-        "administrators": [{"name": "team", "objectId": "0" * 8 + "-0000" * 3 + "-" + "0" * 12}],
-    },
-    "firewall": {"rules": {"here": {"start": "203.0.113.1"}}},
-    "extensions": ["vector", "azure_ai"],
-    "deployments": {"embedding": {"model": "text-embedding-3-small", "version": "1", "capacity": 30}},
-}
-URN = "urn:pulumi:dev::postgres-genai::"
-
-
-def state(*, deployed: int = 0) -> list[dict[str, Any]]:
-    """A state with the suffix, and a server, an account and a deployment where there is capacity."""
-    found: list[dict[str, Any]] = [
-        {
-            "type": "random:index/randomString:RandomString",
-            "urn": f"{URN}random:index/randomString:RandomString::suffix",
-            "outputs": {"result": "a1b2c3"},
-        }
-    ]
-    if deployed:
-        group = "/subscriptions/s/resourceGroups/rg-pgai-dev"
-        found += [
-            {"type": "azure-native:resources:ResourceGroup", "urn": "u", "id": group},
-            {
-                "type": "azure-native:dbforpostgresql:Server",
-                "urn": "u",
-                "id": f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/psql-pgai-dev-a1b2c3",
-            },
-            {
-                "type": "azure-native:cognitiveservices:Deployment",
-                "urn": "u",
-                "id": "x",
-                "inputs": {
-                    "sku": {"name": "GlobalStandard", "capacity": float(deployed)},
-                    "properties": {"model": {"name": "text-embedding-3-small"}},
-                },
-            },
-        ]
-    return found
-
-
-def wanted(resources: Sequence[dict[str, Any]] = (), **settings: Any) -> Wanted:
-    return wanted_of(StackSettings.parse({**SETTINGS, **settings}, stack="dev"), "dev", resources)
-
-
-def statuses(findings: Sequence[Finding]) -> list[str]:
-    return [finding.status for finding in findings]
 
 
 def model(name: str = "text-embedding-3-small", version: str = "1", retires: str = "2027-04-15", **more: Any) -> Any:
@@ -135,26 +81,6 @@ def test_a_worker_pool_asks_for_its_own_rights_and_providers() -> None:
     assert {"Microsoft.App", "Microsoft.ManagedIdentity"} <= set(found.providers)
     for action in ("Microsoft.App/jobs/write", "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"):
         assert action in found.actions
-
-
-def test_a_vault_has_a_name_that_a_deleted_one_holds() -> None:
-    keys = {"authentication": "keys"}
-    stack = wanted(state(), ai=keys, keyVault={"enabled": True})
-    assert stack.vault is not None
-    assert stack.vault.name == "kv-pgai-a1b2c3"
-    free = {"nameAvailable": True, "isSubdomainAvailable": True}
-    manager = Answers(
-        rg_pgai_dev=FREE,
-        checkNameAvailability=free,
-        checkDomainAvailability=free,
-        deletedAccounts=[],
-        deletedVaults=[{"name": "kv-pgai-a1b2c3", "properties": {"scheduledPurgeDate": "2026-12-01"}}],
-    )
-    *others, vault = names.check(stack, manager)  # type: ignore[arg-type]
-    assert statuses(others) == [OK] * 4
-    assert (vault.status, "until 2026-12-01" in vault.found) == (PROBLEM, True)
-    manager.answers["deletedVaults"] = []
-    assert names.check(stack, manager)[-1].found == "The vault's name kv-pgai-a1b2c3 is free."  # type: ignore[arg-type]
 
 
 def test_a_stack_without_azure_ai_wants_no_account() -> None:
@@ -347,85 +273,6 @@ def test_missing_rights_are_named() -> None:
     assert statuses(rights.judge(wanted().actions, [permission(["*"])], "me", "the subscription", "GET")) == [OK]
 
 
-class Answers:
-    """Stands for Resource Manager: answers by the end of the path, in the order in which they are given."""
-
-    scope = "/subscriptions/s"
-
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
-
-    def _answer(self, path: str) -> Any:
-        answer = self.answers[path.rpartition("/")[2].replace("-", "_")]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def get(self, path: str) -> Any:
-        return self._answer(path)
-
-    def list(self, path: str) -> Any:
-        return self._answer(path)
-
-    def ask(self, path: str, body: Any) -> Any:
-        return self._answer(path)
-
-
-GONE = {
-    "name": "oai-pgai-dev-a1b2c3",
-    "id": "/subscriptions/s/providers/Microsoft.CognitiveServices/locations/eastus2/resourceGroups/rg-pgai-dev/"
-    "deletedAccounts/oai-pgai-dev-a1b2c3",
-}
-FREE = NotReadError("ResourceGroupNotFound", "ResourceGroupNotFound", 404)
-
-
-def test_names_that_are_free_or_not_known_yet_are_all_right() -> None:
-    findings = names.check(wanted(), Answers(rg_pgai_dev=FREE, deletedAccounts=[]))  # type: ignore[arg-type]
-    assert statuses(findings) == [OK, OK]
-    assert "a suffix that the first `up` draws" in findings[1].found
-
-
-def test_taken_and_soft_deleted_names_are_said_with_the_command() -> None:
-    manager = Answers(
-        rg_pgai_dev={"location": "westus"},
-        checkNameAvailability={"nameAvailable": False, "message": "Specified server name is already used."},
-        deletedAccounts=[GONE],
-        checkDomainAvailability={"isSubdomainAvailable": False, "reason": "already used"},
-    )
-    findings = names.check(wanted(state()), manager)  # type: ignore[arg-type]
-    assert statuses(findings) == [PROBLEM] * 4
-    group, server, openai, language = findings
-    assert "resource group rg-pgai-dev in westus that this stack does not know" in group.found
-    assert "psql-pgai-dev-a1b2c3 is taken" in server.found
-    assert openai.do == (
-        "Purge it: az cognitiveservices account purge --location eastus2 --resource-group rg-pgai-dev "
-        "--name oai-pgai-dev-a1b2c3"
-    )
-    assert "lang-pgai-dev-a1b2c3 is taken: already used" in language.found
-
-
-def test_accounts_of_an_earlier_life_are_a_warning() -> None:
-    earlier = {**GONE, "name": "oai-pgai-dev-zzzzzz"}
-    other = {**GONE, "name": "oai-pgai-staging-zzzzzz"}
-    (found,) = names.leftovers(wanted(state()), [earlier, other], "GET deletedAccounts")
-    assert found.status == WARNING
-    assert "oai-pgai-dev-zzzzzz" in found.found
-    assert "staging" not in found.found
-
-
-def test_a_zone_of_somebody_else_is_a_warning() -> None:
-    stack = replace(wanted(), private_zones=("a.private.example", "b.private.example"))
-    listed = [
-        {"name": "a.private.example", "id": "/subscriptions/s/resourceGroups/hub/providers/x/a.private.example"},
-        {
-            "name": "b.private.example",
-            "id": "/subscriptions/s/resourceGroups/RG-pgai-dev/providers/x/b.private.example",
-        },
-    ]
-    assert statuses(dns_zones.judge(stack, listed, "GET zones")) == [WARNING, OK]
-    assert statuses(dns_zones.check(wanted(), Answers())) == [OK]  # type: ignore[arg-type]
-
-
 SUBSCRIPTION = {"subscriptionId": "s", "displayName": "Contracts", "state": "Enabled", "tenantId": "t1"}
 CALLER = sign_in.Caller("someone", "t1")
 
@@ -455,91 +302,3 @@ def test_tokens_must_come_from_the_cloud_s_own_directory(public: Cloud, monkeypa
 def test_the_config_and_then_the_variable_choose_the_subscription() -> None:
     assert sign_in.subscription_of({"azure-native:subscriptionId": "a"}, {"ARM_SUBSCRIPTION_ID": "b"}) == "a"
     assert sign_in.subscription_of({}, {"ARM_SUBSCRIPTION_ID": "b"}) == "b"
-
-
-@pytest.mark.parametrize(
-    ("there", "status", "code"),
-    [
-        ([OK, OK], OK, 0),
-        ([OK, WARNING], WARNING, 0),
-        ([WARNING, UNKNOWN], UNKNOWN, 2),
-        ([UNKNOWN, PROBLEM], PROBLEM, 1),
-        ([], OK, 0),
-    ],
-)
-def test_the_exit_status(there: list[str], status: str, code: int) -> None:
-    findings = [Finding(check="c", status=one, found="f") for one in there]
-    assert (worst(findings), exit_status(findings)) == (status, code)
-
-
-def test_the_data_keep_their_keys() -> None:
-    report = Report("dev", "eastus2", "s", [Finding(check="c", status=OK, found="f", do="d", read="r")], 1.26)
-    assert report.to_json() == {
-        "stack": "dev",
-        "location": "eastus2",
-        "subscription": "s",
-        "status": "ok",
-        "seconds": 1.3,
-        "checks": [{"check": "c", "status": "ok", "found": "f", "do": "d", "read": "r"}],
-    }
-    assert sentence(report) == "preflight of dev in eastus2: 1 all right"
-
-
-def test_what_is_late_refused_or_not_understood_hides_nothing_else() -> None:
-    release = threading.Event()
-
-    def late() -> list[Finding]:
-        release.wait(30)
-        return []
-
-    def refused() -> list[Finding]:
-        raise NotReadError("AuthorizationFailed: no")
-
-    def strange() -> list[Finding]:
-        raise KeyError("name")
-
-    ok = Finding(check="fine", status=OK, found="f")
-    try:
-        found = at_once({"late": late, "fine": lambda: [ok], "refused": refused, "strange": strange}, 0.5)
-    finally:
-        release.set()
-    assert [finding.check for finding in found] == ["late", "fine", "refused", "strange"]
-    assert statuses(found) == [UNKNOWN, OK, UNKNOWN, UNKNOWN]
-    assert "did not answer within" in found[0].found
-    assert found[2].found == "Not checked: AuthorizationFailed: no."
-    assert "was not understood" in found[3].found
-
-
-@pytest.mark.parametrize(
-    ("path", "version"),
-    [
-        ("/subscriptions/s", "2022-12-01"),
-        ("/subscriptions/s/providers", "2021-04-01"),
-        ("/subscriptions/s/resourceGroups/rg", "2024-03-01"),
-        ("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/permissions", "2022-04-01"),
-        ("/subscriptions/s/providers/Microsoft.DBforPostgreSQL/checkNameAvailability", "2025-08-01"),
-        ("/subscriptions/s/providers/Microsoft.CognitiveServices/locations/eastus2/usages", "2025-06-01"),
-        ("/subscriptions/s/providers/Microsoft.Network/privateDnsZones", "2024-06-01"),
-    ],
-)
-def test_each_question_has_its_version(path: str, version: str) -> None:
-    assert version_of(path) == version
-
-
-class Pages(ResourceManager):
-    """Resource Manager with a list of three pages, the last of them at another address."""
-
-    def __init__(self) -> None:
-        self._base = "https://arm.example"
-        self.asked: list[str] = []
-
-    def _send(self, method: str, path: str, body: Any = None) -> Any:
-        self.asked.append(path)
-        following = "https://arm.example/list?page=2" if len(self.asked) == 1 else "https://elsewhere.example/list"
-        return {"value": [{"name": str(len(self.asked))}], "nextLink": following}
-
-
-def test_a_list_is_read_page_by_page_and_never_at_another_address() -> None:
-    pages = Pages()
-    assert [item["name"] for item in pages.list("/list")] == ["1", "2"]
-    assert pages.asked == ["/list", "https://arm.example/list?page=2"]

@@ -35,7 +35,9 @@ class CleanErrors(grpc.ServerInterceptor):  # type: ignore[misc]
                 return method.unary_unary(request, context)
             except Exception as error:
                 if not is_for_people(error):
-                    if not isinstance(error, NotImplementedError):  # the engine asks for more than the SDK serves
+                    if not isinstance(
+                        error, NotImplementedError
+                    ):  # the SDK serves fewer calls than the engine makes, which is no fault
                         traceback.print_exc()
                     raise
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))

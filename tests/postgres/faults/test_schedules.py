@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.postgres.faults.drill import FaultDatabase, FaultServer, Worker
+from tests.postgres.faults.drill import FaultServer
+from tests.postgres.faults.schedules import Workers, drawn_by
 
 EXAMPLES = 40
 MOST_BATCH = 8
@@ -58,14 +59,11 @@ EVENTS = st.one_of(
 
 
 @dataclass
-class Schedule:
+class Schedule(Workers):
     """One run: the database, its workers, and what the contract allows so far."""
 
-    db: FaultDatabase
-    workers: list[Worker] = field(default_factory=list)
     text: str = "body"
     template: str = "{body}"
-    paused: bool = False
     twice: int = 0
     refused: int = 0
     used: int = 1000
@@ -99,12 +97,6 @@ class Schedule:
         if not any(worker.at() == "settle" for worker in self.workers):
             self.db.work()
 
-    def step(self, which: int, times: int) -> None:
-        """Let a worker go on to its next gates."""
-        for _ in range(times):
-            if which < len(self.workers) and self.workers[which].step() is None and self.workers[which].ended:
-                self.workers.pop(which).finish()
-
     def kill(self, which: int) -> None:
         """End a worker's session wherever it is."""
         if which < len(self.workers):
@@ -125,7 +117,6 @@ class Schedule:
     def call(self, what: str) -> None:
         """Do what an administrator does."""
         self.db.execute(f"CALL vectorize.{what}('docs')")
-        self.paused = what == "pause" or (self.paused and what != "resume")
         if what == "reembed":
             self.twice += self.db.value("SELECT count(*) FROM docs")
         if what in ("retry", "reembed"):
@@ -156,10 +147,7 @@ class Schedule:
 
     def end(self) -> None:
         """Let everybody finish; first with the bad rows still refused, then with a service that is well."""
-        for worker in self.workers:
-            worker.open()
-        for worker in self.workers:
-            worker.finish()
+        self.let_go()
         self.db.superuser("DELETE FROM azure_openai.fault WHERE pattern = '%'")
         self.search_for_poison(2 * self.poisoned())
         self.db.finish()
@@ -177,35 +165,18 @@ def run(server: FaultServer, target: str, batch: int, events: list[tuple[Any, ..
     """Run one schedule and check its end."""
     db = server.new_database()
     schedule = Schedule(db)
-    try:
+    with schedule.run(f"{target=} {batch=} {events=}"):
         db.start(target, batch, rows=12)
         db.fault("error", BAD_INPUT, pattern="%poison%")
         for name, *arguments in events:
             getattr(schedule, name)(*arguments)
         schedule.end()
-    except Exception:
-        print(f"broken by {target=} {batch=} {events=}")  # the last of these is the shortest, even when time runs out
-        raise
-    finally:
-        for worker in schedule.workers:
-            if not worker.ended:
-                worker.terminate()
-        db.close()
 
 
 def test_whatever_happens_every_text_gets_its_vector_and_nothing_is_paid_beyond_the_contract(
     server: FaultServer, dice: random.Random
 ) -> None:
-    @seed(dice.randrange(2**32))
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=False,
-        print_blob=True,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn_by(dice, EXAMPLES)
     @given(
         target=st.sampled_from(["column", "table"]),
         batch=st.integers(1, MOST_BATCH),

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.postgres.faults.drill import FaultDatabase, FaultServer, Worker
+from tests.postgres.faults.drill import FaultServer
+from tests.postgres.faults.schedules import Workers, drawn_by
 from tests.postgres.test_generations import complete
 
 EXAMPLES = 30
@@ -50,13 +52,11 @@ EVENTS = st.one_of(
 )
 
 
-class Schedule:
+@dataclass
+class Schedule(Workers):
     """One run: the database and its workers, which stop before a call and after its answer."""
 
-    def __init__(self, db: FaultDatabase) -> None:
-        self.db = db
-        self.workers: list[Worker] = []
-        self.used = 0
+    used: int = 0
 
     def write(self, what: str, low: int, more: int) -> None:
         """Run a writer's statement; none may fail."""
@@ -85,12 +85,6 @@ class Schedule:
             self.workers.append(self.db.worker("call", "answer"))
             self.workers[-1].rest()
 
-    def step(self, which: int, times: int) -> None:
-        """Let a worker go on to its next gates."""
-        for _ in range(times):
-            if which < len(self.workers) and self.workers[which].step() is None and self.workers[which].ended:
-                self.workers.pop(which).finish()
-
     def kill(self, which: int) -> None:
         """End a worker's session wherever it is."""
         if which < len(self.workers):
@@ -99,13 +93,6 @@ class Schedule:
     def work(self) -> None:
         """Let another worker do all that is left."""
         self.db.work()
-
-    def let_go(self) -> None:
-        """Let all workers run to their end."""
-        for worker in self.workers:
-            worker.open()
-        while self.workers:
-            self.workers.pop().finish()
 
     def end(self) -> None:
         """Let everybody finish, and compare what searches use with the texts that are there."""
@@ -138,34 +125,17 @@ def run(server: FaultServer, events: list[tuple[Any, ...]]) -> None:
     """Run one schedule and check its end."""
     db = server.new_database()
     schedule = Schedule(db)
-    try:
+    with schedule.run(f"{events=}"):
         db.make_docs(10, batch_size=BATCH)
         for name, *arguments in events:
             getattr(schedule, name)(*arguments)
         schedule.end()
-    except Exception:
-        print(f"broken by {events=}")  # the last of these is the shortest, even when time runs out
-        raise
-    finally:
-        for worker in schedule.workers:
-            if not worker.ended:
-                worker.terminate()
-        db.close()
 
 
 def test_whatever_shape_a_job_takes_searches_use_vectors_of_the_present_texts(
     server: FaultServer, dice: random.Random
 ) -> None:
-    @seed(dice.randrange(2**32))
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=False,
-        print_blob=True,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn_by(dice, EXAMPLES)
     @given(events=st.lists(EVENTS, min_size=4, max_size=20))
     def schedules(events: list[tuple[Any, ...]]) -> None:
         run(server, events)
