@@ -12,7 +12,8 @@ BEGIN
 END
 $$;
 
--- Moves deltas, of all jobs or of one, into the counters and the spend. One statement, so that both see the same ones.
+-- Moves deltas, of all jobs or of one, into the counters, the spend and the minutes of the quota. One statement, so that all see the
+-- same ones.
 CREATE OR REPLACE FUNCTION vectorize.fold_deltas(before timestamptz, only_job integer DEFAULT NULL) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH old AS (
@@ -28,6 +29,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHERE o.requests > 0 GROUP BY 1, 2 ORDER BY 1, 2
         ON CONFLICT ON CONSTRAINT spent_pkey DO UPDATE
         SET requests = s.requests + excluded.requests, tokens = s.tokens + excluded.tokens, cost_usd = s.cost_usd + excluded.cost_usd
+    ), used AS (
+        INSERT INTO vectorize.used_minute AS u (deployment, minute, tokens, requests)
+        SELECT j.deployment, date_bin('1 minute', o.at, '2000-01-01 00:00Z'), sum(o.tokens), sum(o.requests)
+        FROM old AS o JOIN vectorize.job AS j ON j.id = o.job
+        WHERE o.requests > 0 AND o.at > clock_timestamp() - interval '1 hour' GROUP BY 1, 2 ORDER BY 1, 2
+        ON CONFLICT ON CONSTRAINT used_minute_pkey DO UPDATE SET tokens = u.tokens + excluded.tokens, requests = u.requests + excluded.requests
+    ), forgotten AS (
+        -- Not those of just an hour ago, of which one may be written above.
+        DELETE FROM vectorize.used_minute WHERE minute < clock_timestamp() - interval '2 hours'
     )
     UPDATE vectorize.counter AS c
     SET queued = c.queued + s.queued, embedded = c.embedded + s.embedded, empty = c.empty + s.empty,
