@@ -236,10 +236,7 @@ class FlexibleServer(pulumi.ComponentResource):
         )
 
     def _firewall(self) -> None:
-        ranges = {name: (str(rule.start), str(rule.last)) for name, rule in sorted(self._args.firewall.rules.items())}
-        if self._args.firewall.allow_azure_services:
-            ranges["allow-azure-services"] = ("0.0.0.0", "0.0.0.0")  # noqa: S104  Azure's mark, not an address to bind
-        for rule_name, (start, end) in ranges.items():
+        for rule_name, (start, end) in self._args.firewall.ranges.items():
             self.ready = pg.FirewallRule(
                 f"{self._name}-firewall-{rule_name}",
                 resource_group_name=self._args.resource_group_name,
@@ -323,7 +320,9 @@ class FlexibleServer(pulumi.ComponentResource):
                 tags=self._args.tags,
                 primary=self.server,
                 server=self._args.server,
-                postgres_suffix=self._args.cloud.postgres_suffix,
+                firewall=self._args.firewall.ranges if network is None else None,
+                cloud=self._args.cloud,
+                subscription_id=self._args.subscription_id,
                 after=self.ready,
                 protect=self._args.protect,
             ),

@@ -1,4 +1,4 @@
-"""Monitoring: logs and metrics of the server and the AI accounts in one workspace, alerts on them, a workbook.
+"""Monitoring: logs and metrics of servers and AI accounts in one workspace, alerts on them, a workbook.
 
 Metric alerts are those of components/catalogue/alerts.py, scaled from the server's size and the deployments' quota. Two
 more read the line that workers write into PostgreSQL's log every minute: a job stopped, and work waits though nobody
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
@@ -74,6 +74,14 @@ def watched_server(
     )
 
 
+def watched_replica(
+    name: str, resource_id: pulumi.Input[str], sku_name: str, storage_gb: int, *, connections: int | None = None
+) -> Watched:
+    """Return a read replica as something to watch: a server of its size that may also be behind."""
+    as_server = watched_server(resource_id, sku_name, storage_gb, connections=connections)
+    return replace(as_server, name=f"replica-{name}", alerts=(*as_server.alerts, alerts.REPLICA_LAG))
+
+
 def watched_account(
     name: str, resource_id: pulumi.Input[str], *, requests_per_minute: int, latency_ms: int, deploys: bool
 ) -> Watched:
@@ -105,6 +113,7 @@ class MonitoringArgs:
         settings: workspace, addresses, what is wanted.
         workspace_name: name of the workspace, where one is created.
         server: the server.
+        replicas: its read replicas.
         accounts: the AI accounts.
         tags: tags of what takes them.
     """
@@ -114,6 +123,7 @@ class MonitoringArgs:
     settings: MonitoringSettings
     workspace_name: pulumi.Input[str]
     server: Watched
+    replicas: Sequence[Watched] = ()
     accounts: Sequence[Watched] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,11 +143,12 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("pgai:monitoring:Monitoring", name, {}, opts)
         self._name, self._args = name, args
         self.workspace_id = self._workspace()
-        for watched in (args.server, *args.accounts):
+        everything = (args.server, *args.replicas, *args.accounts)
+        for watched in everything:
             self._diagnostics(watched)
         if args.settings.alerts:
             group = self._action_group()
-            for watched in (args.server, *args.accounts):
+            for watched in everything:
                 self._metric_alerts(watched, group)
             self._log_alerts(group)
         self.exports = {"workspaceId": self.workspace_id}

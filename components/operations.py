@@ -19,7 +19,14 @@ from components.cloud import Cloud
 from components.dynamic.threat_protection import ThreatProtection, ThreatProtectionArgs
 from components.flexible_server import FlexibleServer
 from components.key_vault import KeyVault, KeyVaultArgs
-from components.monitoring import Monitoring, MonitoringArgs, watched_account, watched_server
+from components.monitoring import (
+    Monitoring,
+    MonitoringArgs,
+    Watched,
+    watched_account,
+    watched_replica,
+    watched_server,
+)
 from components.naming import Names
 from components.network import Network
 from components.server_lock import lock_server
@@ -105,7 +112,6 @@ class Operations(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self)
 
     def _monitoring(self) -> Monitoring:
-        connections = self._settings.parameters.get("max_connections")
         quota = sum(deployment.capacity for deployment in self._settings.deployments.values())
         accounts = []
         if self._args.ai is not None:
@@ -138,12 +144,32 @@ class Operations(pulumi.ComponentResource):
                     self._settings.server.storage_gb,
                     tier=self._settings.server.storage.tier,
                     iops=self._settings.server.storage.iops,
-                    connections=int(str(connections)) if connections is not None else None,
+                    connections=self._connections,
                 ),
+                replicas=self._watched_replicas(),
                 accounts=accounts,
             ),
             self._child(),
         )
+
+    @property
+    def _connections(self) -> int | None:
+        """Return `max_connections`, where the stack sets it; a replica takes it over."""
+        connections = self._settings.parameters.get("max_connections")
+        return int(str(connections)) if connections is not None else None
+
+    def _watched_replicas(self) -> list[Watched]:
+        primary, replicas = self._settings.server, self._args.server.replicas
+        return [
+            watched_replica(
+                name,
+                server.id,
+                (primary.replicas[name].sku or primary.sku).name,
+                primary.replicas[name].storage_gb or primary.storage_gb,
+                connections=self._connections,
+            )
+            for name, server in (replicas.servers.items() if replicas else ())
+        ]
 
     def _threat_protection(self) -> ThreatProtection:
         return ThreatProtection(

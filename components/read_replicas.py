@@ -1,7 +1,8 @@
 """ReadReplicas: servers that follow the primary, and the virtual endpoint; one after another, as children of it.
 
 While a replica is made, the primary is updating and takes no other operation (azure-databases-docs, "Read replicas"). A
-replica takes over firewall rules, parameters, users and the way to sign in when it is made, and nothing later.
+replica takes over firewall rules, parameters, users and the way to sign in when it is made, and nothing later. Tags and
+firewall rules are kept as the primary has them; the rest is whoever's it is that changes them there.
 
 A promotion is a person's decision, made in Azure: by `az postgres flexible-server replica promote`. What it changes is
 no reason to replace anything here.
@@ -16,7 +17,9 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import dbforpostgresql as pg
 
+from components.cloud import Cloud
 from components.computed import computed, name_of
+from components.dynamic.replica_firewall import ReplicaFirewall, ReplicaFirewallArgs
 from components.network import Network
 from components.replica_settings import ReplicaSettings, VirtualEndpointSettings
 from components.server_identity import encryption, identity, principal_id
@@ -35,7 +38,9 @@ class ReadReplicasArgs:
         location: region of those that name none.
         primary: the server that they follow.
         server: its settings: the replicas, which have what they leave out as the server has it, and the endpoint.
-        postgres_suffix: what host names end with.
+        firewall: first and last address of the primary's firewall rules by name; None where it has no firewall.
+        cloud: cloud that they are in.
+        subscription_id: subscription that they are in, for their firewall rules.
         after: last child of the primary before them.
         network: where they lie, as the primary does; None with public access.
         endpoints: network in which they get private endpoints, or None.
@@ -47,8 +52,10 @@ class ReadReplicasArgs:
     location: pulumi.Input[str]
     primary: pg.Server
     server: ServerSettings
-    postgres_suffix: str
+    cloud: Cloud
+    subscription_id: pulumi.Input[str]
     after: pulumi.Resource
+    firewall: Mapping[str, tuple[str, str]] | None = None
     network: pg.NetworkArgs | None = None
     endpoints: Network | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -78,13 +85,15 @@ class ReadReplicas(pulumi.ComponentResource):
         self.servers = {}
         for replica, wanted in sorted(args.server.replicas.items()):
             self.last = self.servers[replica] = self._replica(replica, wanted)
+            if args.firewall is not None:
+                self.last = self._firewall(replica, args.firewall)
         self.principal_ids = {
             replica: computed(server, server.identity, "principal_id", principal_id)
             for replica, server in self.servers.items()
         }
         self.exports = {
             "replicas": {
-                replica: pulumi.Output.concat(name_of(server), ".", args.postgres_suffix)
+                replica: pulumi.Output.concat(name_of(server), ".", args.cloud.postgres_suffix)
                 for replica, server in self.servers.items()
             }
         }
@@ -92,7 +101,7 @@ class ReadReplicas(pulumi.ComponentResource):
         if endpoint is not None:
             self.last = self._endpoint(endpoint)
             self.exports["virtualEndpoint"] = {
-                role: f"{endpoint.name}.{role}.{args.postgres_suffix}" for role in ("writer", "reader")
+                role: f"{endpoint.name}.{role}.{args.cloud.postgres_suffix}" for role in ("writer", "reader")
             }
         if args.endpoints is not None:
             self._private_endpoints(args.endpoints)
@@ -127,6 +136,21 @@ class ReadReplicas(pulumi.ComponentResource):
             ),
         )
 
+    def _firewall(self, name: str, ranges: Mapping[str, tuple[str, str]]) -> ReplicaFirewall:
+        server = self.servers[name]
+        return ReplicaFirewall(
+            f"{self._name}-{name}-firewall",
+            ReplicaFirewallArgs(
+                resource_manager=self._args.cloud.resource_manager,
+                resource_manager_scope=self._args.cloud.resource_manager_scope,
+                subscription_id=self._args.subscription_id,
+                resource_group=self._args.resource_group_name,
+                server_name=name_of(server),
+                rules={rule: {"start": start, "end": end} for rule, (start, end) in ranges.items()},
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[server], deleted_with=server),
+        )
+
     def _private_endpoints(self, network: Network) -> None:
         for replica, server in self.servers.items():
             self.last = network.endpoint(
@@ -134,7 +158,7 @@ class ReadReplicas(pulumi.ComponentResource):
                 f"server-{replica}",
                 server.id,
                 "postgresqlServer",
-                [self._args.postgres_suffix],
+                [self._args.cloud.postgres_suffix],
                 pulumi.ResourceOptions(parent=self, depends_on=[self.last]),
             )
 

@@ -198,6 +198,14 @@ class FirewallSettings(Section):
         description="Whether any address inside Azure may connect (the rule 0.0.0.0), other customers' included.",
     )
 
+    @property
+    def ranges(self) -> dict[str, tuple[str, str]]:
+        """Return the first and the last address of each rule, by its name in Azure and in the order of these."""
+        ranges = {name: (str(rule.start), str(rule.last)) for name, rule in sorted(self.rules.items())}
+        if self.allow_azure_services:
+            ranges["allow-azure-services"] = ("0.0.0.0", "0.0.0.0")  # noqa: S104  Azure's mark, no address to bind
+        return ranges
+
 
 class DatabaseSettings(Section):
     """The database that holds the tables and the vectors."""

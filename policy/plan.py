@@ -87,7 +87,7 @@ class Plan:
 
     @property
     def primaries(self) -> list[PlannedResource]:
-        """The servers that are no replica: a replica takes backup, standby and sign-in from its primary."""
+        """The servers that are no replica: one takes backup, standby, sign-in and parameters from its primary."""
         return [server for server in self.servers if server.get("createMode") != "Replica"]
 
     @property

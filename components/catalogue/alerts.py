@@ -13,6 +13,9 @@ connections are a quarter of what a B2s takes and three times what a B1ms does. 
 | BlockedCalls | 0 | 5 % of five minutes' quota of requests, at least 5 | workers slow down after one: a few are fine |
 | TotalErrors | 5 | 5 more than that | it counts the 429s too |
 | Latency | 90 ms | `monitoring.latencyMs` | a call that embeds a batch takes seconds |
+
+One more is for read replicas, which AMBA leaves out: 5 minutes of lag are azure-databases-docs' own example ("Read
+replicas", monitor replication).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ _OLD_TRANSACTIONS = 1_000_000_000
 _BLOCKED_SHARE = 0.05
 _WINDOW_MINUTES = 5
 _FEW_ERRORS = 5
+_LAG_SECONDS = 300
 _GIB = 1024**3
 
 
@@ -161,6 +165,20 @@ def server_alerts(
             frequency="PT15M",
         ),
     )
+
+
+# The metric is there on replicas alone. It counts from the last transaction that was replayed, so a primary that nobody
+# writes to looks like a replica that is behind.
+REPLICA_LAG = Alert(
+    name="lag",
+    metric="physical_replication_delay_in_seconds",
+    meaning="The replica is minutes behind, and the primary keeps its log for it meanwhile: see what writes so much, or"
+    " what on the replica holds the replay up.",
+    severity=2,
+    threshold=_LAG_SECONDS,
+    window="PT15M",
+    frequency="PT5M",
+)
 
 
 def account_alerts(requests_per_minute: int, latency_ms: int) -> tuple[Alert, ...]:

@@ -34,7 +34,7 @@ def _members(value: object) -> set[str]:
 
 def tls(plan: Plan) -> Iterator[Violation]:
     """Find servers that take connections without encryption, or with an old one."""
-    for server in plan.servers:
+    for server in plan.primaries:
         required = parameter(plan, server, "require_secure_transport")
         if required not in ("on", UNKNOWN):
             yield Violation(server, f"require_secure_transport is {required}: connections may go unencrypted")
@@ -45,7 +45,7 @@ def tls(plan: Plan) -> Iterator[Violation]:
 
 def logs(plan: Plan) -> Iterator[Violation]:
     """Find servers whose logs do not say who connected, or are gone too soon."""
-    for server in plan.servers:
+    for server in plan.primaries:
         for name in ON:
             value = parameter(plan, server, name)
             if value not in ("on", UNKNOWN):
@@ -57,7 +57,7 @@ def logs(plan: Plan) -> Iterator[Violation]:
 
 def audit(plan: Plan) -> Iterator[Violation]:
     """Find servers that keep no record of what was changed."""
-    for server in plan.servers:
+    for server in plan.primaries:
         preloads = parameter(plan, server, "shared_preload_libraries")
         preloads = default_preloads(str(server.get("version"))) if preloads is None else preloads
         lists = {"azure.extensions": parameter(plan, server, "azure.extensions"), "shared_preload_libraries": preloads}

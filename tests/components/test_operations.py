@@ -94,6 +94,25 @@ def test_each_alert_watches_its_resource_and_tells_the_group(deploy: Callable[..
         assert 'LogicalServerName == "psql-pgai-dev-abc123"' in one.inputs["criteria"]["allOf"][0]["query"]
 
 
+def test_a_replica_is_watched_as_a_server_that_may_be_behind(deploy: Callable[..., Any]) -> None:
+    size = {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
+    larger = {"sku": {"name": "Standard_D8ds_v5", "tier": "GeneralPurpose"}, "storageGb": 128}
+    server = {"sku": size, "replicas": {"reports": {}, "large": larger}}
+    recording = deploy({**MONITORED, "server": server})
+    found = alerts(recording)
+    assert "server-lag" not in found, "Azure has that metric on replicas alone"
+    for name in ("reports", "large"):
+        lag = found[f"replica-{name}-lag"]
+        assert lag["criteria"]["allOf"][0]["metricName"] == "physical_replication_delay_in_seconds"
+        assert (threshold(lag), lag["windowSize"]) == (300, "PT15M")
+        assert lag["scopes"][0].endswith(f"-{name}")
+        logs = recording.one(f"operations-monitoring-logs-replica-{name}").inputs
+        assert logs["resourceUri"].endswith(f"-{name}")
+        assert "PostgreSQLLogs" in [log["category"] for log in logs["logs"]]
+    connections = {name: threshold(found[f"{name}-connections"]) for name in ("server", "replica-reports")}
+    assert connections["server"] == connections["replica-reports"] < threshold(found["replica-large-connections"])
+
+
 def test_without_an_address_alerts_tell_nobody_and_a_line_says_so(deploy: Callable[..., Any]) -> None:
     recording = deploy({"monitoring": {"enabled": True}})
     assert not recording.of("azure-native:monitor:ActionGroup")

@@ -95,3 +95,9 @@ def test_dev_would_be_denied_as_prod(planned: Callable[[str], Plan]) -> None:
     config = config_of("dev")
     found = denials(planned("dev"), Decisions(), {**config, "tags": {**config["tags"], "environment": "prod"}})
     assert {line.partition(":")[0] for line in found} >= {"pg-public-access-off", "pg-geo-backup", "pg-cannot-delete"}
+
+
+def test_prod_with_a_replica_passes_too(deploy: Callable[..., Recording]) -> None:
+    config = config_of("prod")
+    with_replica = {**config, "server": {**config["server"], "replicas": {"reports": {}}}}
+    assert denials(plan_of(deploy(with_replica, preview=True), "prod"), Decisions(), with_replica) == []

@@ -198,3 +198,28 @@ def test_a_replica_is_as_closed_as_its_primary_and_may_call_the_accounts(deploy:
     network = injected.one("server-replicas-reports").inputs["network"]
     assert network["delegatedSubnetResourceId"].endswith("/server")
     assert not [one for one in injected.registrations if one.name == "server-replicas-reports-endpoint"]
+
+
+def test_the_firewall_of_a_replica_follows_its_primarys(deploy: Callable[..., Any]) -> None:
+    config = {
+        "server": {**GENERAL, "replicas": {"reports": {}, "second": {}}},
+        "firewall": {"rules": {"office": {"start": "203.0.113.1", "end": "203.0.113.9"}}, "allowAzureServices": True},
+        "tags": {"owner": "platform"},
+    }
+    recording = deploy(config)
+    primary, *replicas = recording.of("azure-native:dbforpostgresql:Server")
+    rules = {
+        one.inputs["firewallRuleName"]: {"start": one.inputs["startIpAddress"], "end": one.inputs["endIpAddress"]}
+        for one in recording.of("azure-native:dbforpostgresql:FirewallRule")
+    }
+    assert set(rules) == {"office", "allow-azure-services"}
+    for replica in replicas:
+        firewall = recording.one(f"{replica.name}-firewall")
+        assert firewall.inputs["rules"] == rules
+        assert firewall.inputs["serverName"] == replica.inputs["serverName"]
+        assert firewall.deleted_with == replica.name
+        assert replica.inputs["tags"] == primary.inputs["tags"]
+    assert recording.reaches("server-replicas-second", "server-replicas-reports-firewall")
+    for mode in ("private-endpoint", "injected"):
+        closed = deploy({**config, "firewall": {}, "network": {"mode": mode}})
+        assert not closed.of("pulumi-python:dynamic/postgresql:ReplicaFirewall"), "no rule counts there"

@@ -15,6 +15,7 @@ from pulumi.dynamic.dynamic import ResourceProvider, serialize_provider
 
 from components.dynamic.azure_ai_settings import AzureAiSettingsProvider
 from components.dynamic.extension import ExtensionProvider
+from components.dynamic.replica_firewall import ReplicaFirewallProvider
 from components.dynamic.restart_if_pending import RestartIfPendingProvider
 from components.dynamic.source_statistics import SourceStatisticsProvider
 from components.dynamic.sql_migration import SqlMigrationProvider
@@ -81,6 +82,19 @@ CASES: list[tuple[type[ResourceProvider], dict[str, Any], str, Any]] = [
         "pg-2",
     ),
     (
+        ReplicaFirewallProvider,
+        {
+            "resourceManager": "https://management.azure.com",
+            "resourceManagerScope": "https://management.azure.com/.default",
+            "subscriptionId": "s",
+            "resourceGroup": "g",
+            "serverName": "pg-1",
+            "rules": {"office": {"start": "203.0.113.1", "end": "203.0.113.9"}},
+        },
+        "serverName",
+        "pg-2",
+    ),
+    (
         ThreatProtectionProvider,
         {
             "resourceManager": "https://management.azure.com",
@@ -115,6 +129,7 @@ def test_the_paths_of_the_providers_are_frozen() -> None:
     assert sorted(f"{case[0].__module__}.{case[0].__qualname__}" for case in CASES) == [
         "components.dynamic.azure_ai_settings.AzureAiSettingsProvider",
         "components.dynamic.extension.ExtensionProvider",
+        "components.dynamic.replica_firewall.ReplicaFirewallProvider",
         "components.dynamic.restart_if_pending.RestartIfPendingProvider",
         "components.dynamic.source_statistics.SourceStatisticsProvider",
         "components.dynamic.sql_migration.SqlMigrationProvider",

@@ -48,6 +48,22 @@ def test_a_replica_and_its_endpoint_stay_as_they_are(readers: StackAtWork) -> No
     readers.run("up", "--expect-no-changes")
 
 
+def test_tags_and_firewall_rules_of_a_replica_follow_the_servers(readers: StackAtWork) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["firewall"]["rules"]["office"] = {"start": "203.0.113.1", "end": "203.0.113.9"}
+        values["tags"]["cost-center"] = "4711"
+
+    readers.edit(change)
+    readers.up()
+    assert readers.arm("GET", "-reports")["tags"]["cost-center"] == "4711"
+    assert readers.arm("GET", "-reports/firewallRules/office")["properties"]["endIpAddress"] == "203.0.113.9"
+    readers.edit(lambda values: values["firewall"]["rules"].pop("office"))
+    assert readers.up()["changed"] == {"update": 1, "delete": 1}
+    assert [rule["name"] for rule in readers.arm("GET", "-reports/firewallRules")["value"]] == ["this-machine"]
+    readers.run("refresh", "--expect-no-changes")
+    readers.run("up", "--expect-no-changes")
+
+
 def test_a_server_is_restored_once_and_what_it_came_from_changes_nothing_later(restored: StackAtWork) -> None:
     with restored.connect() as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("contracts",)

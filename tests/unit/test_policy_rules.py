@@ -9,7 +9,7 @@ import pytest
 from policy.plan import UNKNOWN
 from policy.rules import RULES
 from policy.rules.ai_deployments import safe_deployment
-from tests.unit.policy_plan import Spoil, exporting, firewall, plan, setting, unprotected, without
+from tests.unit.policy_plan import PARAMETERS, Spoil, exporting, firewall, plan, setting, unprotected, without
 
 BY_ID = {rule.id: rule for rule in RULES}
 PUBLIC = setting("server", "network", "publicNetworkAccess", value="Enabled")
@@ -108,9 +108,13 @@ def test_a_server_inside_a_network_needs_no_endpoint_and_has_no_public_address()
     assert found("pg-public-access-off", inside) == []
 
 
-def test_a_replica_takes_sign_in_backup_and_standby_from_its_primary() -> None:
+def test_a_replica_takes_sign_in_backup_standby_and_parameters_from_its_primary() -> None:
     bare = [setting("replica", part, value=None) for part in ("authConfig", "backup", "highAvailability")]
-    for rule in ("pg-entra-admin", "pg-entra-only", "pg-geo-backup", "pg-backup-retention", "pg-zone-redundant-ha"):
+    bare.append(without(*(f"replica-{name}" for name in PARAMETERS)))
+    for rule in (
+        "pg-entra-admin", "pg-entra-only", "pg-geo-backup", "pg-backup-retention", "pg-zone-redundant-ha",
+        "pg-tls12", "pg-log-parameters", "pg-audit",
+    ):  # fmt: skip
         assert found(rule, *bare) == [], rule
 
 
