@@ -27,11 +27,13 @@ class Cloud:
     cognitive_suffix: str
     cognitive_scope: str
     ai_services_suffix: str
+    vault_suffix: str
 
 
 # Source: azure-cli's cloud definitions (azure.cli.core.cloud), azure-identity's AzureAuthorityHosts, and the Entra
 # guides of flexible server. Azure OpenAI in China is unverified: no public page names its suffix; nor
 # that of services.ai outside of the public cloud (azure-docs, "Private endpoint DNS zone values", has the public one).
+# The suffix of vaults is that of their private zones, from the same page; their addresses have `vault` in its place.
 _CLOUDS = {
     "AzureCloud": Cloud(
         name="AzureCloud",
@@ -44,6 +46,7 @@ _CLOUDS = {
         cognitive_suffix="cognitiveservices.azure.com",
         cognitive_scope="https://cognitiveservices.azure.com/.default",
         ai_services_suffix="services.ai.azure.com",
+        vault_suffix="vaultcore.azure.net",
     ),
     "AzureUSGovernment": Cloud(
         name="AzureUSGovernment",
@@ -56,6 +59,7 @@ _CLOUDS = {
         cognitive_suffix="cognitiveservices.azure.us",
         cognitive_scope="https://cognitiveservices.azure.us/.default",
         ai_services_suffix="services.ai.azure.us",
+        vault_suffix="vaultcore.usgovcloudapi.net",
     ),
     "AzureChinaCloud": Cloud(
         name="AzureChinaCloud",
@@ -68,6 +72,7 @@ _CLOUDS = {
         cognitive_suffix="cognitiveservices.azure.cn",
         cognitive_scope="https://cognitiveservices.azure.cn/.default",
         ai_services_suffix="services.ai.azure.cn",
+        vault_suffix="vaultcore.azure.cn",
     ),
 }
 

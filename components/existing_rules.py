@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.account_hosts import all_host_suffixes
+from components import private_zones
 from components.cloud import cloud
 from components.mistakes import Findings
 
@@ -26,9 +26,10 @@ def _subnets(settings: StackSettings, findings: Findings) -> None:
         "serverSubnet": mode == "injected",
         "endpointSubnet": mode == "private-endpoint" or settings.accounts_have_endpoints,
     }
+    useful = {**needed, "endpointSubnet": needed["endpointSubnet"] or settings.vault_has_endpoint}
     given = {"serverSubnet": existing.server_subnet, "endpointSubnet": existing.endpoint_subnet}
     for key, subnet in given.items():
-        if subnet and not needed[key]:
+        if subnet and not useful[key]:
             findings.add(("existing", key), f"has no use with network.mode {mode}; leave it out", reads=[_MODE])
         if needed[key] and not subnet and any(given.values()):
             findings.add(
@@ -40,16 +41,15 @@ def _subnets(settings: StackSettings, findings: Findings) -> None:
 
 def _zones(settings: StackSettings, findings: Findings) -> None:
     suffix, mode = cloud().postgres_suffix, settings.network.mode
-    served = set(all_host_suffixes(settings.ai, cloud()) if settings.accounts_have_endpoints else ())
-    wanted = {f"privatelink.{public}" for public in served | ({suffix} if mode == "private-endpoint" else set())}
+    wanted = [f"{private_zones.PREFIX}{public}" for public in private_zones.endpoint_suffixes(settings, cloud())]
     servers = 0
     for position, zone in enumerate(settings.existing.dns_zones):
         name = zone.rpartition("/")[2].lower()
-        is_servers = mode == "injected" and name.endswith(f".{suffix}") and not name.startswith("privatelink.")
+        is_servers = mode == "injected" and private_zones.is_of_server(name, cloud())
         servers += is_servers
         if not is_servers and name not in wanted:
             also = [f"one that ends with .{suffix}"] if mode == "injected" else []
-            allowed = ", ".join([*sorted(wanted), *also]) or "none with network.mode public"
+            allowed = ", ".join([*wanted, *also]) or "none with network.mode public"
             findings.add(
                 ("existing", "dnsZones", position), f"{name} serves nothing here; allowed: {allowed}", reads=[_MODE]
             )

@@ -45,10 +45,10 @@ class KeyVaultArgs:
 
 
 class KeyVault(pulumi.ComponentResource):
-    """A vault, its secrets, and who may read them. A private endpoint to it is another component's.
+    """A vault, its secrets, and who may read them. A private endpoint to it is the network's.
 
     Attributes:
-        vault: the vault, for a private endpoint (group `vault`, zone privatelink.vaultcore.azure.net).
+        vault: the vault, for a private endpoint.
         exports: address of the vault and names of its secrets; no value.
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import network, privatedns
 
-from components.account_hosts import all_host_suffixes
+from components import private_zones
 from components.cloud import Cloud
 from components.computed import name_of
 from components.naming import Names
@@ -35,7 +35,7 @@ class NetworkArgs:
         resource_group_name: resource group that holds it.
         location: Azure region, that of the server.
         names: physical names.
-        settings: the stack's settings; network, not `public`, AI accounts and workers are read.
+        settings: the stack's settings; network, not `public`, AI accounts, key vault and workers are read.
         cloud: cloud that names the zones.
         tags: tags of network and zones.
     """
@@ -80,16 +80,12 @@ class Network(pulumi.ComponentResource):
         self.ready = []
         self.worker_subnet_id = None
         self._network_id, server_subnet, self.endpoint_subnet_id = self._place()
-        suffix = args.cloud.postgres_suffix
-        injected = args.settings.network.mode == "injected"
-        accounts = all_host_suffixes(args.settings.ai, args.cloud) if args.settings.accounts_have_endpoints else ()
-        served = sorted({*accounts, *([] if injected else [suffix])})
-        # azure-docs, "Private endpoint DNS zone values"
-        self._zone_ids = {public: self._zone(public, f"privatelink.{public}") for public in served}
+        served = private_zones.endpoint_suffixes(args.settings, args.cloud)
+        self._zone_ids = {public: self._zone(public, f"{private_zones.PREFIX}{public}") for public in served}
         self.injection = None
         if server_subnet is not None:
-            own = (name for name in self._existing.zone_ids if not name.startswith("privatelink."))
-            zone_id = self._zone("server", next(own, args.names.server_zone(suffix)))
+            own = (name for name in self._existing.zone_ids if private_zones.is_of_server(name, args.cloud))
+            zone_id = self._zone("server", next(own, args.names.server_zone(args.cloud.postgres_suffix)))
             self.injection = Injection(subnet_id=server_subnet, zone_id=zone_id)
         self.exports = {"networkId": self._network_id, "endpointSubnetId": self.endpoint_subnet_id}
         self.register_outputs(self.exports)

@@ -50,7 +50,7 @@ class OperationsArgs:
         server: the server.
         ai: the AI accounts, or None.
         database: what the workers work in.
-        network: the stack's own network, which may have a subnet for workers, or None.
+        network: the stack's network, which may have a subnet for workers and one for the vault's endpoint, or None.
         cloud: cloud that all of it is in.
         subscription_id: the subscription.
         tenant_id: directory of those who read secrets.
@@ -77,7 +77,7 @@ class Operations(pulumi.ComponentResource):
 
     Attributes:
         monitoring: the monitoring, or None.
-        key_vault: the vault, or None; a private network may give it an endpoint.
+        key_vault: the vault, or None.
         exports: what the stack says about them; no secret.
     """
 
@@ -100,6 +100,8 @@ class Operations(pulumi.ComponentResource):
             surroundings.append(self._threat_protection())
         self._cost()
         self.key_vault = self._key_vault() if self._settings.key_vault.enabled else None
+        if self.key_vault is not None and args.network is not None and self._settings.vault_has_endpoint:
+            self._vault_endpoint(self.key_vault, args.network)
         workers = self._settings.workers.pool
         pool = self._worker_pool(workers) if workers is not None else None
         if self._settings.lock:
@@ -227,6 +229,17 @@ class Operations(pulumi.ComponentResource):
                 secrets={name: value for name, value in candidates.items() if value is not None},
             ),
             self._child(),
+        )
+
+    def _vault_endpoint(self, vault: KeyVault, network: Network) -> None:
+        """Let the vault be found in the network; last of all that is about it, as with an account."""
+        network.endpoint(
+            f"{self._name}-secrets-endpoint",
+            "vault",
+            vault.vault.id,
+            "vault",
+            [self._args.cloud.vault_suffix],
+            pulumi.ResourceOptions(parent=self, depends_on=[vault]),
         )
 
     def _worker_pool(self, settings: PoolSettings) -> WorkerPool:

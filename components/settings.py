@@ -229,6 +229,12 @@ class StackSettings(Section):
         return self.uses_ai and (self.network.private if wanted is None else wanted)
 
     @property
+    def vault_has_endpoint(self) -> bool:
+        """Say whether the key vault has a private endpoint: where there is a subnet for one."""
+        lacks_subnet = self.existing.network_id is not None and self.existing.endpoint_subnet is None
+        return self.key_vault.enabled and self.network.private and not lacks_subnet
+
+    @property
     def cron_database(self) -> str:
         """Return the database that pg_cron lives in: the stack's own unless the parameters name another."""
         return str(self.parameters.get("cron.database_name", self.database.name))

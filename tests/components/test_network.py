@@ -125,6 +125,35 @@ def test_closed_accounts_get_endpoints_after_their_deployments(deploy: Callable[
     assert {"ai-openai-endpoint-dns", "ai-language-endpoint-dns"} <= waits
 
 
+KEYS: dict[str, Any] = {"ai": {"authentication": "keys"}, "keyVault": {"enabled": True, "publicAccess": False}}
+
+
+@pytest.mark.parametrize("mode", [PRIVATE, INJECTED], ids=["private-endpoint", "injected"])
+def test_a_vault_is_found_in_the_network_after_its_secrets(deploy: Callable[..., Any], mode: dict[str, Any]) -> None:
+    recording = deploy({**mode, **KEYS})
+    endpoint = recording.one("operations-secrets-endpoint")
+    connection = endpoint.inputs["privateLinkServiceConnections"][0]
+    assert connection["groupIds"] == ["vault"]
+    vault = recording.one("operations-secrets-vault").inputs["vaultName"]
+    assert connection["privateLinkServiceId"].rpartition("/")[2] == vault
+    for earlier in ("operations-secrets-openai-key", "network-link-vaultcore.azure.net", "network-subnet-endpoints"):
+        assert recording.reaches("operations-secrets-endpoint", earlier), earlier
+    assert last_segments(recording, "operations-secrets-endpoint-dns") == ["privatelink.vaultcore.azure.net"]
+    names = [one.inputs["privateEndpointName"] for one in recording.of("azure-native:network:PrivateEndpoint")]
+    assert len(set(names)) == len(names)
+
+
+def test_a_vault_has_no_endpoint_where_no_network_is(deploy: Callable[..., Any]) -> None:
+    assert not deploy(KEYS).of("azure-native:network:PrivateEndpoint")
+    subnet = f"{NETWORKING}/virtualNetworks/hub/subnets/database"
+    accounts = {"authentication": "keys", "network": {"publicAccess": True, "privateEndpoints": False}}
+    without = {**INJECTED, **KEYS, "ai": accounts, "existing": {"serverSubnet": subnet}}
+    assert not deploy(without).of("azure-native:network:PrivateEndpoint"), "the network has no subnet for it"
+    given = {"serverSubnet": subnet, "endpointSubnet": f"{NETWORKING}/virtualNetworks/hub/subnets/desk"}
+    [endpoint] = deploy({**without, "existing": given}).of("azure-native:network:PrivateEndpoint")
+    assert endpoint.name == "operations-secrets-endpoint"
+
+
 def test_accounts_stay_open_for_a_server_that_is_in_no_subnet(deploy: Callable[..., Any]) -> None:
     recording = deploy(PRIVATE)
     for account in recording.of("azure-native:cognitiveservices:Account"):
@@ -142,16 +171,27 @@ def test_an_account_of_many_services_is_found_by_all_its_names(deploy: Callable[
 
 
 @pytest.mark.parametrize(
-    ("name", "server", "accounts"),
+    ("name", "server", "accounts", "vault"),
     [
-        ("AzureUSGovernment", "postgres.database.usgovcloudapi.net", {"openai.azure.us", "cognitiveservices.azure.us"}),
-        ("AzureChinaCloud", "postgres.database.chinacloudapi.cn", {"openai.azure.cn", "cognitiveservices.azure.cn"}),
+        (
+            "AzureUSGovernment",
+            "postgres.database.usgovcloudapi.net",
+            {"openai.azure.us", "cognitiveservices.azure.us"},
+            "vaultcore.usgovcloudapi.net",
+        ),
+        (
+            "AzureChinaCloud",
+            "postgres.database.chinacloudapi.cn",
+            {"openai.azure.cn", "cognitiveservices.azure.cn"},
+            "vaultcore.azure.cn",
+        ),
     ],
 )
 def test_zones_are_those_of_the_cloud(
-    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, server: str, accounts: set[str]
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, server: str, accounts: set[str], vault: str
 ) -> None:
     monkeypatch.setenv("AZURE_ENVIRONMENT", name)
+    assert f"privatelink.{vault}" in zones(deploy({**PRIVATE, **KEYS}))
     assert zones(deploy(PRIVATE)) == {f"privatelink.{suffix}" for suffix in {server, *accounts}}
     assert zones(deploy(INJECTED)) == {f"pgai-dev.private.{server}", *(f"privatelink.{one}" for one in accounts)}
 

@@ -75,6 +75,37 @@ def test_what_surrounds_a_server_asks_for_its_own_rights_and_providers() -> None
     assert not set(wanted().providers) - {"Microsoft.DBforPostgreSQL", "Microsoft.CognitiveServices"}
 
 
+def test_a_network_asks_for_its_own_rights_provider_and_zones() -> None:
+    assert wanted().private_zones == ()
+    closed: dict[str, Any] = {"firewall": {}, "network": {"mode": "injected"}}
+    found = wanted(**closed)
+    assert found.private_zones == (
+        "privatelink.cognitiveservices.azure.com",
+        "privatelink.openai.azure.com",
+        "pgai-dev.private.postgres.database.azure.com",
+    )
+    assert "Microsoft.Network" in found.providers
+    for action in ("virtualNetworks/write", "virtualNetworks/subnets/join/action", "privateEndpoints/write"):
+        assert f"Microsoft.Network/{action}" in found.actions
+    hub = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
+    subnets = {name: f"{hub}/virtualNetworks/hub/subnets/{name}" for name in ("serverSubnet", "endpointSubnet")}
+    zones = [f"{hub}/privateDnsZones/{name}" for name in ("a.postgres.database.azure.com", found.private_zones[0])]
+    there = wanted(**closed, existing={**subnets, "dnsZones": zones})
+    assert there.private_zones == ("privatelink.openai.azure.com",)
+    assert "Microsoft.Network/virtualNetworks/write" not in there.actions
+    assert "Microsoft.Network/privateDnsZones/write" in there.actions
+    zones.append(f"{hub}/privateDnsZones/privatelink.openai.azure.com")
+    whole = wanted(**closed, existing={**subnets, "dnsZones": zones})
+    assert "Microsoft.Network/privateDnsZones/write" not in whole.actions
+
+
+def test_standby_zones_and_far_backups_are_asked_of_the_region() -> None:
+    sku = {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
+    standby = {"mode": "ZoneRedundant", "standbyZone": "2"}
+    asked = wanted(server={"sku": sku, "zone": "1", "highAvailability": standby, "geoRedundantBackup": True}).server
+    assert (asked.high_availability, asked.geo_backup, asked.zones) == ("ZoneRedundant", True, ("1", "2"))
+
+
 def test_a_worker_pool_asks_for_its_own_rights_and_providers() -> None:
     image = "registry.example.com/postgres-genai-worker:1.0"
     found = wanted(firewall={"rules": {}, "allowAzureServices": True}, workers={"pool": {"image": image}})

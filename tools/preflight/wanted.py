@@ -19,6 +19,9 @@ SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 VAULTS = "Microsoft.KeyVault/vaults"
+NETWORKS = "Microsoft.Network/virtualNetworks"
+ZONES = "Microsoft.Network/privateDnsZones"
+ENDPOINTS = "Microsoft.Network/privateEndpoints"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
@@ -124,7 +127,8 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
     base = f"{settings.name_prefix}-{short_stack(stack)}"
     server = settings.server
     accounts = _accounts(settings, made, base)
-    types = tuple(dict.fromkeys(_types(settings)))
+    zones = tuple(_private_zones(settings, stack))
+    types = tuple(dict.fromkeys(_types(settings, zones)))
     vault = made.name("kv", settings.name_prefix)
     return Wanted(
         location=settings.location,
@@ -139,6 +143,9 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
             version=server.version,
             storage_gb=server.storage_gb,
             auto_grow=server.auto_grow,
+            high_availability=server.high_availability.mode,
+            geo_backup=server.geo_redundant_backup,
+            zones=tuple(zone for zone in (server.zone, server.high_availability.standby_zone) if zone is not None),
         ),
         accounts=accounts,
         vault=WantedVault(name=vault, exists=made.has(_VAULT, vault)) if settings.key_vault.enabled else None,
@@ -159,6 +166,7 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
         actions=_actions(settings, types),
         tenant=settings.authentication.tenant_id,
         held=made.held(),
+        private_zones=zones,
     )
 
 
@@ -210,7 +218,21 @@ def _accounts(settings: StackSettings, made: _Made, base: str) -> tuple[WantedAc
     )
 
 
-def _types(settings: StackSettings) -> Iterator[str]:
+def _private_zones(settings: StackSettings, stack: str) -> Iterator[str]:
+    """Yield the names of the private DNS zones that the stack makes."""
+    from components import private_zones
+    from components.cloud import cloud
+    from components.naming import Names
+
+    given = settings.existing.zone_ids
+    for suffix in private_zones.endpoint_suffixes(settings, cloud()):
+        if (zone := f"{private_zones.PREFIX}{suffix}") not in given:
+            yield zone
+    if settings.network.mode == "injected" and not any(private_zones.is_of_server(name, cloud()) for name in given):
+        yield Names(prefix=settings.name_prefix, stack=stack, suffix="").server_zone(cloud().postgres_suffix)
+
+
+def _types(settings: StackSettings, zones: Sequence[str]) -> Iterator[str]:
     """Yield the types of resources that the settings lead to, as far as somebody may lack the right to make them."""
     yield "Microsoft.Resources/subscriptions/resourceGroups"
     yield SERVERS
@@ -220,8 +242,20 @@ def _types(settings: StackSettings) -> Iterator[str]:
         yield f"{ACCOUNTS}/deployments"
         if settings.ai.authentication == "managed-identity":
             yield ASSIGNMENTS
+    yield from _network_types(settings, zones)
     yield from _operation_types(settings)
     yield from _worker_types(settings)
+
+
+def _network_types(settings: StackSettings, zones: Sequence[str]) -> Iterator[str]:
+    if not settings.network.private:
+        return
+    if settings.existing.network_id is None:
+        yield from (NETWORKS, f"{NETWORKS}/subnets")
+    if zones:
+        yield from (ZONES, f"{ZONES}/virtualNetworkLinks")
+    if settings.network.mode == "private-endpoint" or settings.accounts_have_endpoints or settings.vault_has_endpoint:
+        yield from (ENDPOINTS, f"{ENDPOINTS}/privateDnsZoneGroups")
 
 
 def _worker_types(settings: StackSettings) -> Iterator[str]:
@@ -268,6 +302,7 @@ def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
         f"{SERVERS}/restart/action",
         *([f"{ACCOUNTS}/listKeys/action"] if keys else []),
         *([f"{IDENTITIES}/assign/action"] if assigns else []),
+        *([f"{NETWORKS}/subnets/join/action"] if settings.network.private else []),
     )
     return (*(f"{kind}/write" for kind in types), *others)
 
