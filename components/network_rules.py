@@ -25,7 +25,9 @@ def _firewall(settings: StackSettings, findings: Findings) -> None:
     """A server without public access takes no firewall rule: injected, Azure refuses it, else it has no effect."""
     if not settings.network.private:
         return
-    why = f"is for network.mode public; with {settings.network.mode} nothing comes from the internet: leave it out"
+    mode = settings.network.mode
+    said = mode if "mode" in settings.network.model_fields_set else f"{mode}, which is the default,"
+    why = f"is for network.mode public; with {said} nothing comes from the internet: leave it out, or set that mode"
     if settings.firewall.rules:
         findings.add(("firewall", "rules"), why, reads=[_MODE])
     if settings.firewall.allow_azure_services:

@@ -18,11 +18,12 @@ Mode = Literal["public", "private-endpoint", "injected"]
 
 
 class NetworkSettings(Section):
-    """How the server is reached. The mode is fixed for the server's life."""
+    """How the server is reached: from inside of a network alone, unless the stack says `public`."""
 
     mode: Mode = Field(
-        default="public",
-        description="public (firewall), private-endpoint or injected (the server lies in a subnet). Fixed for life.",
+        default="private-endpoint",
+        description="public (firewall), private-endpoint or injected (the server lies in a subnet). A server neither"
+        " enters a subnet nor leaves it.",
     )
     address_space: IPv4Network = Field(
         default=IPv4Network("10.40.0.0/22"),

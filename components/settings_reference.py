@@ -26,8 +26,9 @@ _INTRODUCTION = f"""\
 <!-- Made from components/settings.py by `python -m tools schema`. Change it there. -->
 
 A stack's settings are in `Pulumi.<stack>.yaml`, under keys that start with `{PROJECT}:`. A stack names only what
-differs from the defaults; it needs at least an administrator and one address in the firewall. Editors that know
-YAML schemas complete and check the file: its first line points to `components/settings.schema.json`.
+differs from the defaults; it needs at least an administrator and, where it is to be reached from the internet,
+`network.mode: public` with an address in the firewall. Editors that know YAML schemas complete and check the file:
+its first line points to `components/settings.schema.json`.
 
 `pulumi preview` and `pulumi up` check everything before anything is created, and name every mistake at once with its
 path, what is wrong and what is allowed. To set one value inside a map: `pulumi config set --path
@@ -63,8 +64,8 @@ _RULES = """\
 
 - The tier fits the machine size; the storage is a size that Azure offers.
 - `password` needs `administratorLogin`; Entra needs an administrator or `deployer`; `signInAs` is one of them.
-- A firewall with no rule is refused, for this program could not reach the server either; with `network.mode`
-  private-endpoint or injected it is the other way round, for nothing comes from the internet.
+- With `network.mode: public`, a firewall with no rule is refused, for this program could not reach the server either;
+  with the other modes it is the other way round, for nothing comes from the internet.
 - AI accounts that do not answer on the internet need `network.mode: injected`, or `azure_ai` would not reach them.
 - A job's deployment is declared and makes vectors; its dimensions are those that the model gives.
 - An index fits type and dimensions: hnsw and ivfflat up to 2,000 (`vector`) or 4,000 (`halfvec`); diskann needs

@@ -28,6 +28,7 @@ SECRET = rpc._special_secret_sig
 
 BASE: dict[str, Any] = {
     "authentication": {"administrators": [{"name": "team", "objectId": DEPLOYER, "type": "Group"}]},
+    "network": {"mode": "public"},
     "firewall": {
         "rules": {"office": {"start": "203.0.113.1", "end": "203.0.113.9"}, "home": {"start": "198.51.100.7"}}
     },

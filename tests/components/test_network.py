@@ -33,6 +33,13 @@ def test_a_public_server_has_no_network(deploy: Callable[..., Any]) -> None:
     assert server_of(recording).inputs["network"] == {"publicNetworkAccess": "Enabled"}
 
 
+def test_a_stack_that_says_nothing_of_its_network_has_no_public_server(deploy: Callable[..., Any]) -> None:
+    recording = deploy({"network": {}, "firewall": {}})
+    assert server_of(recording).inputs["network"] == {"publicNetworkAccess": "Disabled"}
+    assert recording.one("server-endpoint")
+    assert not recording.of("azure-native:dbforpostgresql:FirewallRule")
+
+
 def test_a_private_endpoint_comes_after_everything_else_of_the_server(deploy: Callable[..., Any]) -> None:
     recording = deploy(PRIVATE)
     assert server_of(recording).inputs["network"] == {"publicNetworkAccess": "Disabled"}

@@ -12,6 +12,7 @@ from components.settings import StackSettings
 
 MINIMAL: dict[str, Any] = {
     "authentication": {"administrators": [{"name": "team", "objectId": "33333333-3333-4333-8333-333333333333"}]},
+    "network": {"mode": "public"},
     "firewall": {"rules": {"office": {"start": "203.0.113.1"}}},
 }
 

@@ -15,6 +15,7 @@ SETTINGS: dict[str, Any] = {
         "entra": True,
         "administrators": [{"name": "team", "objectId": "0" * 8 + "-0000" * 3 + "-" + "0" * 12}],
     },
+    "network": {"mode": "public"},
     "firewall": {"rules": {"here": {"start": "203.0.113.1"}}},
     "extensions": ["vector", "azure_ai"],
     "deployments": {"embedding": {"model": "text-embedding-3-small", "version": "1", "capacity": 30}},

@@ -13,6 +13,7 @@ from components.storage_rules import tiers_of
 
 BASE: dict[str, Any] = {
     "authentication": {"administrators": [{"name": "team", "objectId": "33333333-3333-4333-8333-333333333333"}]},
+    "network": {"mode": "public"},
     "firewall": {"rules": {"office": {"start": "203.0.113.1"}}},
     "extensions": ["vector"],
 }

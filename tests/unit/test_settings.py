@@ -14,6 +14,7 @@ from components.settings import StackSettings
 GUID = "33333333-3333-4333-8333-333333333333"
 GOOD: dict[str, Any] = {
     "authentication": {"administrators": [{"name": "team", "objectId": GUID, "type": "Group"}]},
+    "network": {"mode": "public"},
     "firewall": {"rules": {"office": {"start": "203.0.113.1", "end": "203.0.113.9"}}},
     "extensions": ["vector", "azure_ai"],
     "deployments": {"embedding": {"model": "text-embedding-3-small"}, "answers": {"model": "gpt-5.4"}},
@@ -312,6 +313,7 @@ def test_ten_different_mistakes_are_all_named_in_one_message() -> None:
         "location": "east/us",
         "server": {"version": "9", "sku": {"name": "Standard_B2s", "tier": "GeneralPurpose"}, "storageGb": 33},
         "authentication": {"administrators": [{"name": "team", "objectId": "no-guid"}]},
+        "network": {"mode": "public"},
         "firewall": {"rules": {"office": {"start": "10.0.0.9", "end": "10.0.0.1"}}},
         "extensions": ["vector", "azure_ai", "pgvector"],
         "parameters": {"work_mem": "64MB"},

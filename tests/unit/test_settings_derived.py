@@ -11,6 +11,7 @@ from components.settings import StackSettings
 GUID = "33333333-3333-4333-8333-333333333333"
 GOOD: dict[str, Any] = {
     "authentication": {"administrators": [{"name": "team", "objectId": GUID, "type": "Group"}]},
+    "network": {"mode": "public"},
     "firewall": {"rules": {"office": {"start": "203.0.113.1"}}},
     "extensions": ["vector", "azure_ai"],
 }

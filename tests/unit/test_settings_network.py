@@ -14,6 +14,24 @@ def test_injected_and_private_networks_want_no_firewall() -> None:
         assert [note for note in settings.notes if f"network.mode {mode}: the server has no public address" in note]
 
 
+def test_no_server_is_public_unless_the_stack_says_so() -> None:
+    silent = {key: value for key, value in GOOD.items() if key not in ("network", "firewall")}
+    assert StackSettings.parse(silent).network.mode == "private-endpoint"
+    said = mistakes({**silent, "firewall": GOOD["firewall"]})["firewall.rules"]
+    assert "is for network.mode public; with private-endpoint, which is the default, nothing comes from" in said
+    assert said.endswith("leave it out, or set that mode")
+
+
+def test_a_vault_has_a_use_for_the_subnet_of_endpoints() -> None:
+    hub = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
+    subnets = {name: f"{hub}/virtualNetworks/hub/subnets/{name}" for name in ("serverSubnet", "endpointSubnet")}
+    zone = {"dnsZones": [f"{hub}/privateDnsZones/privatelink.vaultcore.azure.net"]}
+    accounts = {"authentication": "keys", "network": {"publicAccess": True, "privateEndpoints": False}}
+    config = {**GOOD, "firewall": {}, "network": {"mode": "injected"}, "ai": accounts, "existing": {**subnets, **zone}}
+    assert set(mistakes(config)) == {"existing.endpointSubnet", "existing.dnsZones[0]"}
+    assert StackSettings.parse({**config, "keyVault": {"enabled": True}}).vault_has_endpoint
+
+
 def test_a_replica_is_as_closed_as_its_primary() -> None:
     sku = {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
     config = {**GOOD, "firewall": {}, "server": {"sku": sku, "replicas": {"near": {}, "far": {"location": "westus3"}}}}
