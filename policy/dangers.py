@@ -6,54 +6,27 @@ changes that the engine previews. Their levels and exemptions work as those of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from components.catalogue.server_limits import compute
+from policy.change import (
+    Change,
+    any_of,
+    appears_or_goes,
+    changes,
+    goes,
+    lowers,
+    of_primary,
+    of_replica,
+    raises,
+    resizes,
+    restarts,
+    shrinks,
+)
 from policy.plan import ACCOUNT, DATABASE, DEPLOYMENT, RESOURCE_GROUP, SERVER
 from policy.rule import DENY, WARN, Levels
 
-# The engine's mark for a text that a preview does not know (pulumi/pulumi, sdk/go/common/resource/plugin/rpc.go).
-UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-
-Fate = Literal["update", "replace", "delete"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What happens to one resource.
-
-    Attributes:
-        kind: its type token.
-        name: its name in the program.
-        fate: update in place, replace (delete and make anew), delete.
-        before: its inputs as they were.
-        after: its inputs as they are to be; empty where it goes.
-        because: the inputs that make it be replaced.
-    """
-
-    kind: str
-    name: str
-    fate: Fate
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    because: tuple[str, ...] = ()
-
-    def change_of(self, *path: str) -> tuple[Any, Any] | None:
-        """Return an input before and after, or None where it stays or the resource goes."""
-        if self.fate == "delete":
-            return None
-        before, after = _at(self.before, path), _at(self.after, path)
-        return None if before == after else (before, after)
-
-
-def _at(inputs: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        inputs = inputs.get(key) if isinstance(inputs, Mapping) else None
-    return inputs
-
-
+RESTART = "pulumi-python:dynamic/postgresql:RestartIfPending"
 STRICT_IN_PROD = Levels(WARN, WARN, DENY)
 
 
@@ -78,103 +51,6 @@ class Danger:
     source: str
     found: Callable[[Change], str]
     levels: Levels = STRICT_IN_PROD
-
-
-def goes(change: Change) -> str:
-    """Say that a resource is deleted, or replaced and by what."""
-    if change.fate == "delete":
-        return "is deleted"
-    if change.fate == "replace":
-        return "is deleted and made anew" + (f", for {', '.join(change.because)}" if change.because else "")
-    return ""
-
-
-def of_primary(found: Callable[[Change], str]) -> Callable[[Change], str]:
-    """Return what says the same of servers that are no replica."""
-    return lambda change: "" if _is_replica(change) else found(change)
-
-
-def of_replica(found: Callable[[Change], str]) -> Callable[[Change], str]:
-    """Return what says the same of replicas alone."""
-    return lambda change: found(change) if _is_replica(change) else ""
-
-
-def _is_replica(change: Change) -> bool:
-    return change.before.get("createMode") == "Replica"
-
-
-def changes(*path: str, default: str | None = None) -> Callable[[Change], str]:
-    """Return what says that an input changes, from what to what; left out, it is Azure's default."""
-
-    def found(change: Change) -> str:
-        values = change.change_of(*path)
-        if values is None:
-            return ""
-        before, after = (default if value is None else value for value in values)
-        return "" if before == after else f"{'.'.join(path)}: {_said(before)} -> {_said(after)}"
-
-    return found
-
-
-def lowers(*path: str) -> Callable[[Change], str]:
-    """Return what says that a number becomes smaller."""
-    return _compares(path, lambda before, after: after < before)
-
-
-def raises(*path: str) -> Callable[[Change], str]:
-    """Return what says that a number becomes larger."""
-    return _compares(path, lambda before, after: after > before)
-
-
-def _compares(path: tuple[str, ...], wanted: Callable[[float, float], bool]) -> Callable[[Change], str]:
-    def found(change: Change) -> str:
-        values = change.change_of(*path)
-        try:
-            return changes(*path)(change) if values and wanted(float(values[0]), float(values[1])) else ""
-        except (TypeError, ValueError):  # not there before or after: nothing to compare
-            return ""
-
-    return found
-
-
-def appears_or_goes(*path: str) -> Callable[[Change], str]:
-    """Return what says that an input is there now and was not, or the other way round."""
-
-    def found(change: Change) -> str:
-        values = change.change_of(*path)
-        return changes(*path)(change) if values and None in values else ""
-
-    return found
-
-
-def any_of(*founds: Callable[[Change], str]) -> Callable[[Change], str]:
-    """Return what says all that several of these say."""
-    return lambda change: "; ".join(text for text in (found(change) for found in founds) if text)
-
-
-def shrinks(change: Change) -> str:
-    """Say that a machine has fewer processors or less memory, or none of its own any more."""
-    values = change.change_of("sku")
-    if values is None:
-        return ""
-    try:
-        (before, after) = (compute(str(sku["name"])) for sku in values)
-    except (KeyError, TypeError, ValueError):  # a size that the catalogue cannot read, or none
-        return ""
-    burstable = values[1].get("tier") == "Burstable" != values[0].get("tier")
-    if not burstable and after.vcores >= before.vcores and after.memory_gib >= before.memory_gib:
-        return ""
-    sizes = " -> ".join(
-        f"{sku['name']} ({size.vcores} cores, {size.memory_gib} GiB)"
-        for sku, size in zip(values, (before, after), strict=True)
-    )
-    return f"sku: {sizes}"
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return "(known after up)" if value == UNKNOWN_TEXT else str(value)
 
 
 GONE_FOR_GOOD = "its data is gone: a replacement starts empty."
@@ -232,6 +108,37 @@ DANGERS = (
         " connections and fewer disk operations than its load has seen so far.",
         source="azure-docs, scaling resources",
         found=shrinks,
+    ),
+    Danger(
+        id="change-server-larger",
+        description="A server gets a larger machine, or another one of its size.",
+        kind=SERVER,
+        consequence="It restarts: half a minute, or up to ten where Azure cannot build the new machine beside the old"
+        " one, as from or to a Burstable one with 1 or 2 cores. Open transactions are rolled back, unlogged tables lose"
+        " their rows, and the new size is what is billed.",
+        source="azure-docs, scaling resources",
+        found=resizes,
+        levels=Levels(WARN, WARN, WARN),
+    ),
+    Danger(
+        id="change-storage-larger",
+        description="A server's storage grows.",
+        kind=SERVER,
+        consequence="It never shrinks again, so the new size is what is billed from then on. The server stays up,"
+        " unless a disk grows past 4,096 GiB.",
+        source="azure-docs, scaling resources, storage options",
+        found=raises("storage", "storageSizeGB"),
+        levels=Levels(WARN, WARN, WARN),
+    ),
+    Danger(
+        id="change-restart",
+        description="A static parameter changes.",
+        kind=RESTART,
+        consequence="The server restarts once it is written (a minute or less, or several): connections are cut off,"
+        " and open transactions rolled back.",
+        source="azure-docs, server parameters, scaling resources",
+        found=restarts,
+        levels=Levels(WARN, WARN, WARN),
     ),
     Danger(
         id="change-storage-smaller",
@@ -320,8 +227,8 @@ DANGERS = (
         description="A deployment's model or its version changes.",
         kind=DEPLOYMENT,
         consequence="Vectors of two models cannot be compared, so every row of every job on it is embedded again and"
-        " paid for again, and calls fail while the deployment is replaced. The preview says rows, tokens and cost"
-        " beside each job. A second deployment beside this one spares the gap.",
+        " paid for again; another model replaces the deployment, and calls fail meanwhile. The preview says rows,"
+        " tokens and cost beside each job. A second deployment beside this one spares the gap.",
         source="docs/vectorization.md; azurerm: the model's name is ForceNew",
         found=any_of(changes("properties", "model", "name"), changes("properties", "model", "version")),
     ),

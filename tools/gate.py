@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from policy.dangers import DANGERS, Change, Danger, Fate
+from policy.change import Change, Fate
+from policy.dangers import DANGERS, Danger
 from policy.decisions import Decisions, DecisionsError, read
 from policy.environment import Environment, environment_of
 from policy.finding import Finding, judged

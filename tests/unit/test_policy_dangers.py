@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from emulator.providers.resource_types import RESOURCE_TYPES
-from policy.dangers import DANGERS, UNKNOWN_TEXT, Change
+from policy.change import UNKNOWN_TEXT, Change
+from policy.dangers import DANGERS
 from policy.decisions import Decisions
 from policy.plan import ACCOUNT, DATABASE, DEPLOYMENT, RESOURCE_GROUP, SERVER
 from policy.rule import Level
@@ -32,6 +33,16 @@ UPDATES: list[tuple[str, str, Any, Any, bool]] = [
     ("change-server-smaller", "sku", D2, B4, True),
     ("change-server-smaller", "sku", B2, D2, False),
     ("change-server-smaller", "sku", {"name": "Standard_X9"}, D2, False),
+    ("change-server-larger", "sku", D2, D4, True),
+    ("change-server-larger", "sku", D2, E2, True),
+    ("change-server-larger", "sku", B2, D2, True),
+    ("change-server-larger", "sku", D4, D2, False),
+    ("change-server-larger", "sku", None, D2, False),
+    ("change-storage-larger", "storage.storageSizeGB", 64, 128, True),
+    ("change-storage-larger", "storage.storageSizeGB", 128, 64, False),
+    ("change-restart", "triggers", {}, {"max_connections": "100"}, True),
+    ("change-restart", "triggers", {"max_connections": "100"}, {"max_connections": "200"}, True),
+    ("change-restart", "triggers", {"max_connections": "100"}, {}, False),
     ("change-storage-smaller", "storage.storageSizeGB", 128, 64, True),
     ("change-storage-smaller", "storage.storageSizeGB", 64, 128, False),
     ("change-storage-type", "storage.type", "Premium_LRS", "PremiumV2_LRS", True),
@@ -57,7 +68,9 @@ UPDATES: list[tuple[str, str, Any, Any, bool]] = [
     ("change-model", "properties.model.version", "1", "2", True),
     ("change-model", "sku.capacity", 10, 20, False),
 ]
-FORWARD = ("change-version-higher", "change-replica-gone")
+FORWARD = (
+    "change-version-higher", "change-replica-gone", "change-server-larger", "change-storage-larger", "change-restart",
+)  # fmt: skip
 GOING = {
     "change-server-gone": SERVER,
     "change-database-gone": DATABASE,
@@ -92,6 +105,16 @@ def test_what_holds_data_does_not_go_unseen(danger: str, kind: str) -> None:
     assert one.kind == kind
     assert one.found(Change(kind=kind, name="x", fate="delete", before={"a": 1})) == "is deleted"
     assert one.found(Change(kind=kind, name="x", fate="update", before={"a": 1}, after={"a": 2})) == ""
+
+
+def test_a_restart_names_the_parameters_that_wait_for_it() -> None:
+    had, wanted = {"max_connections": "100", "wal_level": "logical"}, {"max_connections": "200", "wal_level": "logical"}
+    change = Change(
+        kind="restart", name="restart", fate="update", before={"triggers": had},
+        after={"triggers": {**wanted, "max_wal_senders": "20"}},
+    )  # fmt: skip
+    said = BY_ID["change-restart"].found(change)
+    assert said == "for max_connections: 100 -> 200, max_wal_senders: its default -> 20"
 
 
 def test_a_replica_that_goes_takes_no_data_with_it() -> None:
