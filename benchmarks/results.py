@@ -20,7 +20,7 @@ from benchmarks.outcome import Chart, Result, number
 from benchmarks.server import SETTINGS, VERSION
 from benchmarks.suite import Report
 from emulator.postgres.account import Account
-from emulator.postgres.installation import Installations
+from emulator.postgres.wheel import WheelInstallations
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "benchmarks" / "results.json"
@@ -49,12 +49,10 @@ def _processor() -> str:
 
 def versions() -> dict[str, str]:
     """Return what the figures depend on."""
-    installation = Installations(ROOT, Account.choose()).nearest(VERSION)
-    control = (installation.extension_folder / "vector.control").read_text(encoding="utf-8")
-    found = re.search(r"default_version = '(.+)'", control)
+    installation = WheelInstallations(ROOT, Account.choose()).nearest(VERSION)
     return {
         "PostgreSQL": installation.version,
-        "pgvector": found.group(1) if found else "",
+        "pgvector": installation.extension_version("vector") or "",
         "Python": platform.python_version(),
         "psycopg": importlib.metadata.version("psycopg"),
     }

@@ -20,6 +20,7 @@ from emulator.arm.conflicts import KINDS as CONFLICTS
 from emulator.arm.conflicts import RANDOM, STRICT
 from emulator.environment import exports, variables
 from emulator.launcher import LaunchError
+from emulator.postgres.kinds import BACKENDS
 from emulator.state import Home, Settings, StateError
 
 LOG_COLUMNS = 140
@@ -56,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("https", "http", "gateway"):
         text = f"insist on this port for {name}; without it the last one is used again, or any free one"
         ports.add_argument(f"--{name}-port", type=int, default=0, metavar="PORT", help=text)
-    commands.add_parser("start", parents=[where, ports], help="start it, and return when it is ready")
+    postgres = argparse.ArgumentParser(add_help=False)
+    text = f"what runs PostgreSQL in a new folder: {' or '.join(BACKENDS)} (default: BACKEND, else the first)"
+    postgres.add_argument("--backend", default=os.environ.get("BACKEND") or "", help=text)
+    commands.add_parser("start", parents=[where, ports, postgres], help="start it, and return when it is ready")
     commands.add_parser("stop", parents=[where], help="stop it; what was created is kept")
     status = commands.add_parser("status", parents=[where], help="show resources, servers, ports, calls, usage")
     env = commands.add_parser("env", parents=[where], help="print the variables that lead a program here")
@@ -73,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument("--seed", type=int, default=0, help="what the draw of conflicts follows from (default: 0)")
     commands.add_parser("types", parents=[where], help="print the resource types that azure-native has here")
     commands.add_parser("reset", parents=[where], help="stop it and remove everything that was created")
-    serve = commands.add_parser("serve", parents=[where, ports], help="run in the foreground (what `start` runs)")
+    serve = commands.add_parser(
+        "serve", parents=[where, ports, postgres], help="run in the foreground (what `start` runs)"
+    )
     serve.add_argument("--ready", type=int, help=argparse.SUPPRESS)
     return parser
 
@@ -85,9 +91,11 @@ def _start(home: Home, options: argparse.Namespace) -> int:
         if getattr(options, f"{name}_port")
         for word in (f"--{name}-port", str(getattr(options, f"{name}_port")))
     ]
-    started = launcher.start(home, insisted)
+    started = launcher.start(home, insisted, options.backend)
     settings = Settings.read(home)
     print(f"The emulator {'is ready' if started else 'runs already'} (process {settings.pid}) in {home.root}")
+    if backend := launcher.control(settings, "GET", "/emulator/status").get("backend"):
+        print(f"Its servers run {backend['runs']} (backend {backend['name']}).")
     return 0
 
 
@@ -171,7 +179,7 @@ def _serve(home: Home, options: argparse.Namespace) -> int:
 
     try:
         ports = daemon.Ports(options.https_port, options.http_port, options.gateway_port)
-        daemon.serve(home, ports, lambda: tell("ready"))
+        daemon.serve(home, ports, lambda: tell("ready"), options.backend)
     except (daemon.StartError, StateError) as error:
         tell(str(error))
         return 1

@@ -68,8 +68,9 @@ class Ports:
 class Daemon:
     """The emulator of one home."""
 
-    def __init__(self, home: Home, ports: Ports | None = None, parts: Parts | None = None) -> None:
+    def __init__(self, home: Home, ports: Ports | None = None, parts: Parts | None = None, backend: str = "") -> None:
         self.home = home
+        self._wanted_backend = backend
         self.settings = Settings()
         self._forced = ports or Ports()
         self._parts = parts or Parts()
@@ -114,12 +115,19 @@ class Daemon:
         if not self._exits.enter_context(self.home.locked("daemon", wait_seconds=0.5)):
             raise StartError(f"An emulator already runs in {self.home.root}. Stop it first: python -m emulator stop")
         self.settings = Settings.read(self.home)
+        self.settings.choose_backend(self.home, self._wanted_backend)
         certificates = Certificates(self.home.tls)
         certificates.ensure()
         https = self._listen(self._forced.https, self.settings.https_port)
         http = self._listen(self._forced.http, self.settings.http_port)
         self.settings.https_port, self.settings.http_port = https.getsockname()[1], http.getsockname()[1]
-        services = Services(f"{HOST}:{self.settings.https_port}", f"{HOST}:{self.settings.http_port}", certificates.ca)
+        services = Services(
+            f"{HOST}:{self.settings.https_port}",
+            f"{HOST}:{self.settings.http_port}",
+            certificates.ca,
+            certificates.server,
+            certificates.server_key,
+        )
         await self._assemble(services)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificates.server, certificates.server_key)
@@ -143,7 +151,7 @@ class Daemon:
         self.lookup = ArmLookup(self.store)
         self.conflicts = Conflicts()
         self.operations = Operations(self.conflicts)
-        self.backend = self._parts.backend(self.home.root, services)
+        self.backend = self._parts.backend(self.settings.backend, self.home.root, services)
         self._exits.push_async_callback(self._stop_servers)
         self._exits.push_async_callback(self._finish_operations)
         counters = state.read_json(self.home.counters) or {}
@@ -344,7 +352,7 @@ def configure_logging(home: Home) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def serve(home: Home, ports: Ports, ready: Callable[[], None]) -> None:
+def serve(home: Home, ports: Ports, ready: Callable[[], None], backend: str = "") -> None:
     """Run a daemon in this process until a signal or the control API ends it.
 
     Raises:
@@ -354,7 +362,7 @@ def serve(home: Home, ports: Ports, ready: Callable[[], None]) -> None:
     configure_logging(home)
 
     async def main() -> None:
-        daemon = Daemon(home, ports)
+        daemon = Daemon(home, ports, backend=backend)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)

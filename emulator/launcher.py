@@ -28,23 +28,34 @@ class LaunchError(Exception):
     """Why the daemon cannot be started or reached, in a sentence."""
 
 
-def start(home: Home, options: list[str]) -> bool:
+def start(home: Home, options: list[str], backend: str = "") -> bool:
     """Start a daemon and wait until it is ready.
 
     Args:
         home: Its home.
         options: Ports that the user insists on, as command line options.
+        backend: What runs PostgreSQL, by name; whichever the home has when left out.
 
     Returns:
         Whether it was started; False when one runs already.
 
     Raises:
-        LaunchError: It did not come up.
+        LaunchError: It did not come up, or one with another backend is there.
+        StateError: The home has another backend.
     """
+    from emulator.postgres.backend import BackendError
+    from emulator.postgres.kinds import make_ready
+
     home.prepare()
     with _alone(home):
+        settings = Settings.read(home)
+        settings.choose_backend(home, backend)
         if _comes_up(home):
             return False
+        try:
+            make_ready(settings.backend)
+        except BackendError as error:
+            raise LaunchError(str(error)) from None
         reading, writing = os.pipe()
         command = [
             sys.executable,
@@ -55,6 +66,8 @@ def start(home: Home, options: list[str]) -> bool:
             str(home.root),
             "--ready",
             str(writing),
+            "--backend",
+            settings.backend,
             *options,
         ]
         try:
@@ -194,10 +207,10 @@ def _backend_do(home: Home, what: str) -> None:
     import asyncio
 
     from emulator.postgres.backend import BackendError, Services
-    from emulator.postgres.embedded import EmbeddedBackend
+    from emulator.postgres.kinds import make_backend
 
     try:
-        backend = EmbeddedBackend(home.root, Services("", "", home.tls / "ca.pem"))
+        backend = make_backend(Settings.read(home).backend, home.root, Services("", "", home.tls / "ca.pem"))
         asyncio.run(backend.remove_all() if what == "remove_all" else backend.stop_all())
     except BackendError as error:
         raise LaunchError(str(error)) from None

@@ -33,11 +33,11 @@ class RunningProviders(Protocol):
 class Parts:
     """The real parts; a test may put others in their place."""
 
-    def backend(self, home: Path, services: Services) -> Backend:
+    def backend(self, kind: str, home: Path, services: Services) -> Backend:
         """Return what runs PostgreSQL."""
-        from emulator.postgres.embedded import EmbeddedBackend
+        from emulator.postgres.kinds import make_backend
 
-        return EmbeddedBackend(home, services)
+        return make_backend(kind, home, services)
 
     def ai(self, lookup: Lookup, identity: Identity, usage: Usage, faults: Faults) -> web.Application:
         """Return the data planes of the AI accounts."""

@@ -33,6 +33,7 @@ def report(
         "running": True,
         "pid": os.getpid(),
         "home": str(home.root),
+        "backend": {"name": settings.backend, "runs": backend.summary},
         "ports": {
             "https": settings.https_port,
             "http": settings.http_port,
@@ -97,6 +98,7 @@ def show(document: Json, console: Console) -> None:
     ports = ", ".join(f"{name} {port}" for name, port in document["ports"].items())
     console.print(f"[bold]Emulator[/] runs (process {document['pid']}) in {document['home']}")
     console.print(f"Ports on 127.0.0.1: {ports}")
+    console.print(f"Backend {document['backend']['name']}: {document['backend']['runs']}")
     table = _table("Servers", "name", "state", "version asked", "really runs", "port", "sessions")
     for server in document["servers"]:
         table.add_row(

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from emulator.postgres.kinds import BACKENDS
+
 SUBSCRIPTION_ID = "00000000-0000-4000-8000-000000000002"
 TENANT_ID = "00000000-0000-4000-8000-000000000001"
 DEPLOYER_ID = "00000000-0000-4000-8000-00000000d001"
@@ -115,6 +117,7 @@ class Settings:
     """What emulator.json keeps. Secrets stay the same over restarts, so printed variables stay true."""
 
     pid: int | None = None
+    backend: str = ""
     https_port: int = 0
     http_port: int = 0
     gateway_port: int = 0
@@ -130,6 +133,27 @@ class Settings:
         stored = read_json(home.settings) or {}
         known = {item.name for item in fields(Settings)}
         return Settings(**{key: value for key, value in stored.items() if key in known})
+
+    def choose_backend(self, home: Home, wanted: str) -> None:
+        """Settle which backend runs PostgreSQL in this home: the one that it has, or the wanted one of a new home.
+
+        Args:
+            home: Whose settings these are.
+            wanted: A backend's name, or nothing for whichever.
+
+        Raises:
+            StateError: The home has another one, or there is none of that name.
+        """
+        if wanted and wanted not in BACKENDS:
+            raise StateError(f"BACKEND={wanted} is no backend; there are: {', '.join(BACKENDS)}.")
+        has = self.backend or (BACKENDS[0] if home.settings.exists() else "")
+        if wanted and has and wanted != has:
+            raise StateError(
+                f"The emulator in {home.root} has the backend {has}, and servers of one do not run on another. Leave "
+                f"BACKEND={wanted} out, name another folder (EMULATOR_HOME), or remove all that it has: "
+                "python -m emulator reset"
+            )
+        self.backend = wanted or has or BACKENDS[0]
 
     def write(self, home: Home) -> None:
         """Keep the settings."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EMULATOR = "emulator"
 AZURE = "azure"
 NAMES = (EMULATOR, AZURE)
+EMBEDDED = "embedded"
 
 # What a person's shell may carry for another cloud, backend or database, and would lead the program astray.
 FOREIGN = ("ARM_", "AZURE_", "PG", "PULUMI_")
@@ -27,10 +28,12 @@ def ensure_emulator() -> dict[str, str]:
     """Start the emulator where it is not running, and return the environment that leads to it.
 
     Raises:
-        Failure: it does not start.
+        Failure: it does not start, or has another backend than BACKEND.
     """
     environment = emulator_environment()
-    if environment is None:
+    wanted = os.environ.get("BACKEND")
+    if environment is None or wanted not in (None, "", _recorded_backend()):
+        _make_ready(backend())
         _emulator("start")
         environment = emulator_environment()
     if environment is None:
@@ -38,6 +41,26 @@ def ensure_emulator() -> dict[str, str]:
             "The emulator started and then could not be asked for its environment.", "See: python -m emulator logs"
         )
     return environment
+
+
+def backend() -> str:
+    """Return which backend runs PostgreSQL on this machine: the one that BACKEND names, or that the emulator has."""
+    return os.environ.get("BACKEND") or _recorded_backend()
+
+
+def what_runs(fqdn: str | None) -> dict[str, str]:
+    """Return what the emulator says of its backend and of a server: name, runs, asked, version; empty without it."""
+    from emulator.launcher import LaunchError, control, settings_of_running
+    from emulator.state import Home, StateError
+
+    try:
+        status = control(settings_of_running(Home.at(str(emulator_home()))), "GET", "/emulator/status")
+    except (LaunchError, StateError):
+        return {}
+    server = next((one for one in status["servers"] if one["fqdn"] == fqdn and one["runs"]), None)
+    if server is None or "backend" not in status:
+        return {}
+    return {**status["backend"], "asked": server["asked"], "version": server["runs"]}
 
 
 def emulator_environment() -> dict[str, str] | None:
@@ -92,6 +115,30 @@ def quiet_engine() -> dict[str, str]:
     # Without cgo Go knows a user from /etc/passwd or $USER, and in a container there may be neither.
     user = os.environ.get("USER") or str(os.getuid())
     return {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_NEO": "false", "PULUMI_SUPPRESS_NEO_LINK": "true", "USER": user}
+
+
+def _recorded_backend() -> str:
+    """Return the backend that the emulator's folder has; the default of a new one."""
+    try:
+        recorded = json.loads((emulator_home() / "emulator.json").read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        recorded = None
+    return recorded or EMBEDDED
+
+
+def _make_ready(name: str) -> None:
+    """Make what a backend needs once a machine, here and not in the emulator's own start, so that its progress is seen.
+
+    Raises:
+        Failure: it cannot be made.
+    """
+    from emulator.postgres.backend import BackendError
+    from emulator.postgres.kinds import make_ready
+
+    try:
+        make_ready(name)
+    except BackendError as error:
+        raise Failure(f"PostgreSQL cannot be made ready: {error}.", "") from None
 
 
 def _emulator(command: str) -> None:

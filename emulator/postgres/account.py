@@ -75,9 +75,9 @@ class Account:
             return home
         return ROOT_FOLDER / hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
 
-    def cache_folder(self) -> Path:
-        """Return the folder for what all emulators of this account share; it may not exist yet."""
+    def cache_folder(self, what: str = "templates") -> Path:
+        """Return the folder for something that all emulators of this account share; it may not exist yet."""
         if self.foreign:
-            return ROOT_FOLDER / "templates"
+            return ROOT_FOLDER / what
         cache = os.environ.get("XDG_CACHE_HOME")
-        return (Path(cache) if cache else Path.home() / ".cache") / "postgres-genai" / "templates"
+        return (Path(cache) if cache else Path.home() / ".cache") / "postgres-genai" / what

@@ -20,11 +20,15 @@ class Services:
         https_address: `127.0.0.1:PORT` of the AI data planes.
         http_address: `127.0.0.1:PORT` of the identity endpoint.
         ca_file: certificate of the emulator's authority, PEM.
+        certificate: what a server presents that speaks TLS itself, PEM; None where none does.
+        key: that certificate's key, PEM.
     """
 
     https_address: str
     http_address: str
     ca_file: Path
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class Backend(Protocol):
@@ -32,6 +36,9 @@ class Backend(Protocol):
 
     available_extensions: frozenset[str]
     """What CREATE EXTENSION can find."""
+
+    summary: str
+    """What really runs, in a few words."""
 
     async def create_server(
         self, name: str, version: str, administrator: tuple[str, str] | None, identity_header: str

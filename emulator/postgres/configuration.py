@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 
 SUPERUSER = "azuresu"
 """The emulator's own superuser; it has no password, so nobody reaches it but over the private socket."""
@@ -17,12 +18,17 @@ host all all 127.0.0.1/32 scram-sha-256
 _SMALL_SHARED_MEMORY_BYTES = 1 << 30
 
 
-def postgresql_conf(locale: str) -> str:
+CERTIFICATE, KEY = "emulator_tls.pem", "emulator_tls.key"
+"""Files in the data directory of a server that speaks TLS itself."""
+
+
+def postgresql_conf(locale: str, *, tls: bool = False) -> str:
     """Return the server's base configuration; what is set through the API is in postgresql.auto.conf.
 
     Errors of statements stay out of the log, since their texts can hold keys, passwords and rows. fsync is off:
     a crash of the machine can lose an emulated server, a crash of its processes cannot.
     """
+    encryption = f"ssl = on\nssl_cert_file = '{CERTIFICATE}'\nssl_key_file = '{KEY}'\n" if tls else ""
     return f"""\
 # Written by the emulator at every start; parameters set through the API are in postgresql.auto.conf.
 azure.extensions = ''
@@ -42,7 +48,7 @@ log_line_prefix = '%m [%p] '
 log_min_messages = log
 log_min_error_statement = panic
 log_error_verbosity = terse
-"""
+{encryption}"""
 
 
 def _shared_memory() -> str:
@@ -54,19 +60,20 @@ def _shared_memory() -> str:
     return "posix" if status.f_bavail * status.f_frsize >= _SMALL_SHARED_MEMORY_BYTES else "mmap"
 
 
-def server_locale(wanted: str = "en_US.utf8") -> str:
-    """Return the system's name for a locale, or the nearest that it has: C.UTF-8, then C.
-
-    The service's own default is en_US.utf8 (azure-databases-docs, "Databases"); minimal systems lack it.
-    """
+def system_locales() -> list[str]:
+    """Return the names of the locales that the system has; minimal ones have few."""
     try:
-        output = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout
+        return subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
     except OSError:
-        return "C"
-    installed = {_plain(name): name for name in output.split()}
+        return []
+
+
+def nearest_locale(wanted: str, installed: Iterable[str]) -> str:
+    """Return the installed name of a locale, or of the nearest that there is: en_US.UTF-8, C.UTF-8, then C."""
+    names = {_plain(name): name for name in installed}
     for name in (wanted, "en_US.UTF-8", "C.UTF-8"):
-        if _plain(name) in installed:
-            return installed[_plain(name)]
+        if _plain(name) in names:
+            return names[_plain(name)]
     return "C"
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 from psycopg import sql
 
 from emulator.postgres.backend import BackendError
-from emulator.postgres.configuration import server_locale
 from emulator.postgres.roles import Connection
 
 SYSTEM = frozenset({"postgres", "azure_sys", "azure_maintenance", "template0", "template1"})
 """Databases that every server has; the API refuses to drop them."""
 
 
-def create(connection: Connection, name: str, charset: str, collation: str) -> None:
-    """Create a database owned by azure_pg_admin; nothing happens when it exists.
-
-    A collation that this system lacks becomes the nearest that it has (en_US.utf8 becomes C.UTF-8 on a minimal one).
-    """
+def create(connection: Connection, name: str, charset: str, locale: str) -> None:
+    """Create a database owned by azure_pg_admin; nothing happens when it exists."""
     if _exists(connection, name):
         return
-    locale = server_locale(collation)
     encoding = charset.upper()
     if encoding.replace("-", "") != "UTF8" and locale.upper().endswith(("UTF8", "UTF-8")):
         locale = "C"  # the only locale that goes with every character set

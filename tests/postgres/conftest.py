@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from emulator.postgres.installation import Installations
 from tests.postgres.vector_server import VectorDatabase, VectorServer
 
 
@@ -19,6 +20,22 @@ def server_18() -> Iterator[VectorServer]:
     running = VectorServer("18")
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def server_debian(debian: type[Installations]) -> Iterator[VectorServer]:
+    """PostgreSQL 17 of Debian: ICU, contrib, pg_cron, and age in every test's database."""
+    running = VectorServer("17", debian, first=("age",))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def db_debian(server_debian: VectorServer) -> Iterator[VectorDatabase]:
+    """A database like `db`, with age, on PostgreSQL 17 of Debian."""
+    database = server_debian.new_database()
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def standby_of(primary: VectorDatabase) -> Iterator[Standby]:
     (data / "standby.signal").touch()
     for name in ("backup_label", "standby.signal"):
         account.give(data / name)
-    postmaster = Postmaster(primary.server.program, data, home / "log", account)
+    postmaster = Postmaster(primary.server.installation, data, home / "log", account)
     try:
         postmaster.start([
             "-p", str(_PORT), "-c", "listen_addresses=", "-c", f"unix_socket_directories={home}",

@@ -85,11 +85,9 @@ def test_a_key_of_any_type_is_followed_through_every_change(db: VectorDatabase, 
         assert len(db.rows("SELECT key FROM vectorize.search(%s, 'text 3', 100)", [target])) == 14
 
 
-def test_a_key_of_a_collation_that_folds_case_where_the_server_has_it(db: VectorDatabase) -> None:
-    try:
-        db.execute("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
-    except psycopg.errors.FeatureNotSupported:
-        pytest.skip("this PostgreSQL is built without ICU, the only provider of such collations")
+def test_a_key_of_a_collation_that_folds_case(db_debian: VectorDatabase) -> None:
+    db = db_debian
+    db.execute("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
     db.execute("CREATE TABLE docs (id text COLLATE nocase PRIMARY KEY, body text)")
     db.execute("INSERT INTO docs SELECT 'K' || g, 'text ' || g FROM generate_series(1, 12) AS g")
     db.define()
@@ -99,9 +97,8 @@ def test_a_key_of_a_collation_that_folds_case_where_the_server_has_it(db: Vector
     settled(db)
 
 
-def test_a_citext_key_where_the_server_has_it(db: VectorDatabase) -> None:
-    if not db.value("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'citext')"):
-        pytest.skip("this PostgreSQL comes without contrib")
+def test_a_citext_key(db_debian: VectorDatabase) -> None:
+    db = db_debian
     with db.connect(SUPERUSER) as conn:
         conn.execute("CREATE EXTENSION citext")
     db.execute("CREATE TABLE docs (id citext PRIMARY KEY, body citext)")

@@ -23,6 +23,8 @@ from database import migrations
 from emulator.postgres.account import SHORT_FOLDER
 from emulator.postgres.backend import Services
 from emulator.postgres.embedded import EmbeddedBackend
+from emulator.postgres.installation import Installation, Installations
+from emulator.postgres.wheel import WheelInstallations
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -39,17 +41,34 @@ def _quiet(line: str) -> None:
 class VectorServer:
     """One server for a session of tests; each test gets a database made from a template."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(
+        self, version: str, source: type[Installations] = WheelInstallations, first: tuple[str, ...] = ()
+    ) -> None:
+        """Start it.
+
+        Args:
+            version: Of PostgreSQL.
+            source: Where PostgreSQL comes from.
+            first: Extensions that are preloaded, and created by the administrator in every test's database, before others.
+        """
         self.version = version
         self._home = Path(tempfile.mkdtemp(prefix="postgres-genai-tests-"))
         services = Services("127.0.0.1:9", "127.0.0.1:9", self._home / "ca.pem")
-        self._backend = EmbeddedBackend(self._home, services)
+        self._backend = EmbeddedBackend(self._home, services, source)
         self._made = 0
         asyncio.run(self._backend.create_server("tests", version, None, "no identity"))
         asyncio.run(self._backend.add_administrator("tests", ADMINISTRATOR))
         with self.connect("postgres", SUPERUSER) as conn:
             conn.execute("CREATE ROLE application LOGIN")
+        if first:
+            preloaded = ",".join((*first, "pg_cron", "pg_stat_statements"))
+            parameters = {"shared_preload_libraries": preloaded, "azure.extensions": ",".join(first)}
+            asyncio.run(self._backend.set_parameters("tests", parameters))
+            asyncio.run(self._backend.restart("tests"))
         self._make_database("template_engine", "template1")
+        with self.connect("template_engine") as conn:
+            for name in first:
+                conn.execute(sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name)))
         with self.connect("template_engine", SUPERUSER) as conn:
             conn.execute("CREATE EXTENSION vector")
             conn.execute(STUB.read_bytes())
@@ -72,12 +91,9 @@ class VectorServer:
             )
 
     @property
-    def program(self) -> Path:
-        """The server's program."""
-        with self.connect("postgres", SUPERUSER) as conn:
-            row = conn.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
-        assert row is not None
-        return Path(row[0]) / "postgres"
+    def installation(self) -> Installation:
+        """What the server runs on."""
+        return self._backend.installation("tests")
 
     def new_database(self) -> VectorDatabase:
         self._made += 1

@@ -13,7 +13,7 @@ from tools.failure import Failure
 
 def refuse(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
     monkeypatch.setattr(carried, "config_values", lambda _: values)
-    carried.refuse_missing_extensions("dev")
+    carried.refuse_missing_extensions("dev", "embedded")
 
 
 def test_what_it_does_not_carry_is_refused_with_the_setting_that_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,9 +26,18 @@ def test_what_it_does_not_carry_is_refused_with_the_setting_that_leaves_it_out(m
 def test_a_stand_in_is_told_of_unless_the_stack_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for values, told in (({}, True), ({"extensions": ["vector"]}, False), ({"unavailable": {"age": "no"}}, False)):
         monkeypatch.setattr(carried, "config_values", lambda _, values=values: values)
-        lines = carried.hollow_extensions("dev")
+        lines = carried.hollow_extensions("dev", "embedded")
         assert bool(lines) is told
         assert all("age on this machine is a stand-in" in line for line in lines)
+
+
+def test_another_backend_is_named_where_one_carries_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Failure) as failure:
+        refuse(monkeypatch, {"extensions": ["vector", "pg_cron", "citext"]})
+    assert "BACKEND=debian" in failure.value.way_out
+    monkeypatch.setattr(carried, "config_values", lambda _: {"extensions": ["age", "vector", "pg_cron", "citext"]})
+    carried.refuse_missing_extensions("dev", "debian")
+    assert carried.hollow_extensions("dev", "debian") == []
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
     """
     steps = Steps()
     if target == targets.EMULATOR:
-        refuse_missing_extensions(stack)
-        for line in hollow_extensions(stack):
+        refuse_missing_extensions(stack, targets.backend())
+        for line in hollow_extensions(stack, targets.backend()):
             print(line, file=sys.stderr)
     pulumi = ready(stack, target, steps)
     with steps.step("policies", "Checking what would change ..."):
