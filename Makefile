@@ -15,7 +15,7 @@ export STACK TARGET JOB
 RUN := $(PYTHON) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight refresh status estimate failures spend calibrate pause resume retry rollback search psql \
+.PHONY: help up preview preflight refresh status estimate failures spend calibrate pause resume retry rollback search console psql \
         destroy down test test-unit test-components test-protocol \
         test-postgres test-emulator test-stack lint schema lock clean
 
@@ -65,6 +65,9 @@ rollback: ## go back to the model that a job had before: JOB=name
 search: export SEARCH_QUERY = $(Q)
 search: ## find rows by meaning: make search Q="late delivery penalty"
 	@$(RUN) search $(ARGS) -- "$$SEARCH_QUERY"
+
+console: ## a page for your browser: jobs, quota, failures, search; ARGS=--allow-actions lets it change jobs
+	@$(RUN) console $(ARGS)
 
 psql: ## a session in the database as the stack's user
 	@$(RUN) psql $(ARGS)

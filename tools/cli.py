@@ -176,6 +176,22 @@ def search(
     command.search(stack, target, query, job, limit, conditions or [], exact=exact, as_json=as_json)
 
 
+@app.command()
+def console(
+    stack: Stack = "local",
+    target: Target = "emulator",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0: any free port.")] = 0,
+    allow_actions: Annotated[
+        bool, typer.Option("--allow-actions", help="Let the page pause, resume and retry jobs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the address as data.")] = False,
+) -> None:
+    """Serve a page for a browser on this machine: jobs, quota, failures, spend, search; changes nothing."""
+    from tools.commands import console as command
+
+    raise typer.Exit(command.console(stack, target, port=port, allow_actions=allow_actions, as_json=as_json))
+
+
 @app.command(context_settings=PASS_ON)
 def psql(stack: Stack = "local", target: Target = "emulator", arguments: Arguments = None) -> None:
     """Open a session in the database as the stack's user."""

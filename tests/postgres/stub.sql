@@ -43,7 +43,8 @@ DECLARE
     f azure_openai.fault;
 BEGIN
     PERFORM azure_openai.pass_gate(4001);
-    number := CASE WHEN pg_is_in_recovery() THEN 0 ELSE nextval('azure_openai.call') END;
+    -- A search may run on a replica, or in a transaction that cannot write.
+    number := CASE WHEN current_setting('transaction_read_only')::boolean THEN 0 ELSE nextval('azure_openai.call') END;
     IF EXISTS (SELECT FROM unnest(inputs) AS i WHERE i = '') THEN
         RAISE EXCEPTION 'azure_openai.create_embeddings: 400: ''$.input'' is invalid.' USING ERRCODE = 'XX000';
     END IF;

@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -112,6 +113,30 @@ def test_a_job_that_is_not_there_is_told_with_those_that_are(local: StackAtWork,
 
 def test_a_command_that_changes_something_wants_a_name(local: StackAtWork) -> None:
     assert "make pause JOB=line-items" in local.run("pause", code=1)
+
+
+def test_the_console_serves_the_stack_until_it_is_interrupted(local: StackAtWork) -> None:
+    started = local.place.start("console", "--json", "--stack", "local")
+    assert started.stdout is not None
+    try:
+        url = json.loads(started.stdout.readline())["url"]
+        page = requests.get(url, params={"q": "late delivery penalty", "job": "line-items"}, timeout=60)
+        assert page.status_code == 200
+        assert page.text.count("<progress") == len(local.values()["jobs"])
+        assert re.search(r'class="score">distance 0\.\d{4}<', page.text)
+        assert "public.line_items" in page.text
+        assert requests.get(url.rsplit("/", 2)[0], timeout=10).status_code == 403
+    finally:
+        started.send_signal(signal.SIGINT)
+        left, _ = started.communicate(timeout=SECONDS)
+    assert (started.returncode, left) == (0, "")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = local.run("console", "--port", str(port), code=1)
+    assert f"cannot listen on port {port}" in refused
+    assert "Traceback" not in refused
 
 
 def allow_the_deployer(local: StackAtWork) -> None:

@@ -52,7 +52,7 @@ def page(stack: str, snapshot: Snapshot | None, trouble: str = "", now: datetime
 def line(job: dict[str, Any]) -> str:
     """Say how far a job is in one line without colours."""
     state = "" if job["state"] == "active" else f"{job['state']}, "
-    return f"{job['name']}: {state}{_count(job)} ({percent(job)} %), {', '.join(facts(job))}"
+    return f"{job['name']}: {state}{count(job)} ({percent(job)} %), {', '.join(facts(job))}"
 
 
 def facts(job: dict[str, Any]) -> list[str]:
@@ -67,8 +67,8 @@ def facts(job: dict[str, Any]) -> list[str]:
     if job["quarantined"]:
         found.append(f"{job['quarantined']:,} in quarantine")
     if job.get("next_generation"):
-        done = int(job.get("next_embedded") or 0)
-        found.append(f"generation {job['next_generation']} is being filled: {done:,} of {job['rows']:,}")
+        filled = int(job.get("next_embedded") or 0)
+        found.append(f"generation {job['next_generation']} is being filled: {filled:,} of {job['rows']:,}")
     if job["index_state"] != "none":
         found.append(f"index {job['index_state']}")
     found.append(f"{job['tokens']:,} tokens, {float(job['cost_usd']):.4f} USD")
@@ -77,7 +77,7 @@ def facts(job: dict[str, Any]) -> list[str]:
 
 def percent(job: dict[str, Any]) -> int:
     """Return the share of a job's rows that is done, rounded down, so that 100 means all."""
-    return int(100 * _done(job) / job["rows"]) if job["rows"] else 100
+    return int(100 * done(job) / job["rows"]) if job["rows"] else 100
 
 
 def _heading(stack: str, snapshot: Snapshot | None, now: datetime) -> Text:
@@ -87,7 +87,7 @@ def _heading(stack: str, snapshot: Snapshot | None, now: datetime) -> Text:
         shown = snapshot.at.astimezone(now.tzinfo).strftime("%H:%M:%S")
         text.append(f" at {shown}", style="dim")
         if late > STALE:
-            text.append(f", {_span(late.total_seconds())} ago", style="bold red")
+            text.append(f", {span(late.total_seconds())} ago", style="bold red")
     text.append("   q ends this page, and nothing else", style="dim")
     return text
 
@@ -101,9 +101,9 @@ def _jobs(jobs: list[dict[str, Any]]) -> list[RenderableType]:
         bar.add_column(width=wide)
         bar.add_column(ratio=1)
         bar.add_column(width=5, justify="right")
-        bar.add_column(width=max(len(_count(job)) for job in jobs), justify="right")
-        progress = ProgressBar(total=max(1, job["rows"]), completed=_done(job) if job["rows"] else 1)
-        bar.add_row(Text(job["name"], style="bold"), progress, f"{percent(job)} %", _count(job))
+        bar.add_column(width=max(len(count(job)) for job in jobs), justify="right")
+        progress = ProgressBar(total=max(1, job["rows"]), completed=done(job) if job["rows"] else 1)
+        bar.add_row(Text(job["name"], style="bold"), progress, f"{percent(job)} %", count(job))
         parts += [Text(""), bar, Padding(_said(job), (0, 0, 0, wide + 2))]
     working = [job for job in jobs if job["pending"] or job["leased"]]
     if len(working) > 1 and (speed := _speed(working)):
@@ -132,7 +132,7 @@ def _quota(quota: list[dict[str, Any]], now: datetime) -> list[RenderableType]:
         rate = float(row["rate"] if row["rate"] is not None else 1)
         slowed = f", slowed to {100 * rate:.0f} % after refusals" if rate < 0.995 else ""
         wait = row["not_before"]
-        waiting = f", waits {_span((wait - now).total_seconds())}" if wait and wait > now else ""
+        waiting = f", waits {span((wait - now).total_seconds())}" if wait and wait > now else ""
         table.add_row(Text(f"quota of {row['deployment']}", style="bold"), Text(used + slowed + waiting))
     return [Text(""), table]
 
@@ -146,7 +146,7 @@ def _errors(jobs: list[dict[str, Any]], now: datetime) -> list[RenderableType]:
         alike.setdefault(re.sub(r"\d+( seconds?)?", "n", str(job["last_error"])), []).append(job)
     lines: list[RenderableType] = [Text("")] if recent else []
     for found in alike.values():
-        ago = _span((now - found[0]["last_error_at"]).total_seconds())
+        ago = span((now - found[0]["last_error_at"]).total_seconds())
         names = ", ".join(job["name"] for job in found)
         said = shorten(" ".join(str(found[0]["last_error"]).split()), ERROR_CHARACTERS, placeholder=" ...")
         lines.append(Text.assemble((f"last error of {names}, {ago} ago: ", "yellow"), said))
@@ -158,26 +158,28 @@ def _speed(jobs: list[dict[str, Any]]) -> list[str]:
     return [f"{rows:,.0f} rows/s", f"{tokens:,.0f} tokens/s"] if rows or tokens else []
 
 
-def _done(job: dict[str, Any]) -> int:
+def done(job: dict[str, Any]) -> int:
+    """Return how many of a job's rows are done: embedded, or without a text."""
     return int(job["embedded"] + job["empty"])
 
 
-def _count(job: dict[str, Any]) -> str:
-    return f"{_done(job):,} of {job['rows']:,} rows"
+def count(job: dict[str, Any]) -> str:
+    """Say how many of a job's rows are done."""
+    return f"{done(job):,} of {job['rows']:,} rows"
 
 
 def _left(job: dict[str, Any]) -> str:
     if job["state"] != "active":
         return "waits for `make resume`"
     eta = job["eta_seconds"]
-    return "nothing written in the last minute" if eta is None else f"about {_span(eta)} left"
+    return "nothing written in the last minute" if eta is None else f"about {span(eta)} left"
 
 
 def _share(part: float, whole: float) -> str:
     return f"{100 * float(part) / whole:.0f} %"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Write a span of time with one unit, or two where the first is small."""
     whole = max(0, round(seconds))
     if whole < 60:

@@ -1,0 +1,100 @@
+"""A search as the page shows it: by meaning, by words and by both, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    import psycopg
+
+ROWS = 10  # in each column
+LONGEST = 2000  # characters of a query
+MEANING = "nearest in meaning; the smaller the distance, the nearer"
+WAYS = (  # title, what the score means, weights of vectors and of words
+    ("Vector", MEANING, (1, 0)),
+    ("Text", "the query's words, the rarer the more they count; the larger the score, the better", (0, 1)),
+    ("Hybrid", "both, by their ranks; the larger the score, the better", (1, 1)),
+)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row that was found.
+
+    Attributes:
+        key: the object of its key's columns.
+        chunk: the number of the chunk in a job that cuts its texts; else None.
+        score: what it was ranked by, with its name.
+        text: the text that was embedded, or the part of it with the query's words.
+        marked: whether the query's words stand between « and » in it, and nothing else does.
+    """
+
+    key: dict[str, Any]
+    chunk: int | None
+    score: str
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One way to search and what it found, best first.
+
+    Attributes:
+        title: the way's name.
+        told: what the score means.
+        hits: the rows.
+    """
+
+    title: str
+    told: str
+    hits: list[Hit]
+
+
+def searchable(jobs: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the jobs that make vectors; what others make is not searched."""
+    return [job["name"] for job in jobs if job.get("operation", "embed") == "embed"]
+
+
+def search(connection: psycopg.Connection[Any], job: str, query: str) -> list[Column]:
+    """Search in a job's rows in each way that the engine has; the session remembers the query's vector for the next.
+
+    Raises:
+        psycopg.Error: the engine or the service refuses.
+    """
+    (hybrid,) = connection.execute("SELECT to_regproc('vectorize.hybrid_search') IS NOT NULL").fetchone() or (False,)
+    if not hybrid:
+        rows = connection.execute(
+            "SELECT key, chunk, distance, content FROM vectorize.search(%s, %s, %s)", [job, query, ROWS]
+        ).fetchall()
+        hits = [Hit(key, chunk, f"distance {distance:.4f}", content or "") for key, chunk, distance, content in rows]
+        return [Column("Vector", MEANING, hits)]
+    return [
+        Column(title, told, [_hit(row, title) for row in _fused(connection, job, query, *weights)])
+        for title, told, weights in WAYS
+    ]
+
+
+def _fused(connection: psycopg.Connection[Any], job: str, query: str, vector: int, text: int) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT key, chunk, content, snippet, score, distance, vector_rank, text_score, text_rank "
+            "FROM vectorize.hybrid_search(%s, %s, %s, vector_weight => %s, text_weight => %s, snippets => true)",
+            [job, query, ROWS, vector, text],
+        ).fetchall()
+
+
+def _hit(row: dict[str, Any], title: str) -> Hit:
+    if title == "Vector":
+        score = f"distance {row['distance']:.4f}"
+    elif title == "Text":
+        score = f"score {row['text_score']:.4f}"
+    else:
+        ranks = [
+            f"{name} {row[rank]}" for name, rank in (("vector", "vector_rank"), ("text", "text_rank")) if row[rank]
+        ]
+        score = f"score {row['score']:.4f}, rank by {' and by '.join(ranks)}"
+    return Hit(row["key"], row["chunk"], score, row["snippet"] or row["content"] or "", marked=bool(row["snippet"]))
