@@ -209,16 +209,25 @@ def test_the_check_of_accessibility_finds_what_is_wrong(browser: Browser, lookin
 
 
 def test_the_page_follows_the_jobs_and_leaves_what_is_in_use(
-    browser: Browser, looking: str, jobs: VectorDatabase
+    browser: Browser, acting: Acting, jobs: VectorDatabase
 ) -> None:
-    with page(browser, looking) as opened:
+    def embed(rows: int) -> None:
+        jobs.execute("UPDATE vectorize.counter SET embedded = embedded + %s, queued = queued - %s", [rows, rows])
+
+    with page(browser, acting.url) as opened:
         opened.get_by_label("Look for").fill("half a thou")
-        opened.locator("#failures .wide").focus()
-        jobs.execute("UPDATE vectorize.counter SET embedded = embedded + 1000, queued = queued - 1000")
+        embed(1000)
         opened.locator("#jobs", has_text="61,000 of ").wait_for()
         assert opened.get_by_label("Look for").input_value() == "half a thou"
-        assert opened.evaluate("document.activeElement.getAttribute('aria-label')") == "Rows in quarantine"
-        jobs.execute("UPDATE vectorize.counter SET embedded = embedded - 1000, queued = queued + 1000")
+        button = opened.get_by_role("button", name="Pause job-5")
+        button.focus()
+        shown = opened.locator("#at").inner_text()
+        embed(-1000)
+        opened.locator("#at").filter(has_not_text=shown).wait_for()
+        assert "61,000 of " in opened.locator("#jobs").inner_text()
+        assert button.evaluate("button => button === document.activeElement")
+        button.blur()
+        opened.locator("#jobs", has_text="60,000 of ").wait_for()
         opened.get_by_role("link", name="Stop updates").click()
         opened.get_by_role("link", name="Go on with updates").wait_for()
         assert opened.evaluate("document.body.dataset.refresh") == "0"
