@@ -45,8 +45,7 @@ BEGIN
         FROM pg_catalog.unnest(batch.results) AS r);
     COMMIT;
     CALL vectorize.settle_results(s, settled, j, lease, results, NULL);
-    PERFORM vectorize.finish_batch(s, lease, versions, settled);
-    COMMIT;
+    CALL vectorize.end_batch(s, lease, versions, settled);
 END
 $$;
 

@@ -83,6 +83,7 @@ DECLARE
 BEGIN
     s.hand := '{}';
     CALL vectorize.settle_results(s, settled, j, leases[1], hand, NULL);
+    COMMIT;  -- as at the end of a batch: giving back waits for items that others are folding
     s.hand_leases := CASE WHEN pg_catalog.cardinality(s.hand) > 0 THEN leases ELSE '{}' END;
     IF pg_catalog.cardinality(s.hand) = 0 THEN
         FOREACH lease IN ARRAY leases LOOP

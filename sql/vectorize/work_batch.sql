@@ -64,6 +64,14 @@ BEGIN
         END IF;
         COMMIT;
     END LOOP;
+    CALL vectorize.end_batch(s, lease, versions, settled);
+END
+$$;
+
+-- Commits what was settled, and gives the rest back.
+CREATE OR REPLACE PROCEDURE vectorize.end_batch(INOUT s vectorize.session, lease bigint, versions bigint[], settled integer)
+LANGUAGE plpgsql AS $$
+BEGIN
     IF settled < pg_catalog.cardinality(versions) THEN
         COMMIT;  -- what was settled is locked until then, and giving back waits for items that others are folding
         s.after_item := 0;

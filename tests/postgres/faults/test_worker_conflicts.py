@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from tests.postgres.faults.drill import FaultDatabase
+from tests.postgres.faults.drill import FaultDatabase, wait_until
 from tests.postgres.vector_server import SUPERUSER
 
 
@@ -30,3 +32,30 @@ def test_a_batch_given_back_and_its_changes_folded_at_once(docs: FaultDatabase, 
     giving.finish()
     folding.finish()
     docs.end(refused=1)
+
+
+def test_rows_in_hand_given_back_and_their_changes_folded_at_once(db: FaultDatabase) -> None:
+    """What is settled out of the hand is committed before what moved on is given back."""
+    db.start("column", batch=10, rows=2)
+    with db.holding() as user, db.holding(SUPERUSER) as folder:
+        user.execute("UPDATE docs SET n = 1")
+        giving = db.worker("answer", "settle")
+        giving.wait_at("answer")
+        giving.open("answer")
+        sleeps = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+        wait_until(lambda: db.superuser(sleeps, [giving.pid]), "the worker has both rows in hand, and rests")
+        folder.execute("SELECT pg_advisory_lock(vectorize.lock_class() + 2, 1)")  # nobody else folds
+        user.execute("UPDATE docs SET body = 'changed' WHERE id = 1")
+        user.execute("UPDATE docs SET body = body || '!' WHERE id = 2")
+        user.execute("UPDATE docs SET body = rtrim(body, '!') WHERE id = 2")  # its vector in hand is good
+        user.commit()
+        giving.wait_at("settle")
+        with ThreadPoolExecutor(1) as pool:
+            folding = pool.submit(folder.execute, "SELECT vectorize.fold(1, 0, NULL, 100, NULL)")
+            wait_until(lambda: db.waits(folder.info.backend_pid), "the fold waits for the row that is settled")
+            giving.open()
+            folding.result()
+        folder.execute("SELECT pg_advisory_unlock(vectorize.lock_class() + 2, 1)")
+        folder.commit()
+    giving.finish()
+    db.end()
