@@ -2,9 +2,10 @@
 #   make up                      the stack `local` on the emulator of this machine
 #   make up STACK=dev            another stack, unmodified, on the same emulator
 #   make up STACK=dev TARGET=azure
+#   make up BACKEND=debian       the stack `debian`, on a PostgreSQL with graphs, pg_cron and contrib
 #   make preview ARGS=--diff     more arguments, passed on
 
-STACK ?= local
+STACK ?=
 TARGET ?= emulator
 ARGS ?=
 Q ?=
@@ -21,7 +22,7 @@ RUN := $(PYTHON) -m tools
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: STACK=$(STACK) TARGET=$(TARGET) (emulator or azure) JOB= ARGS= (more arguments) PYTHON=$(PYTHON)"
+	@echo "Variables: STACK=$(or $(STACK),local) TARGET=$(TARGET) (emulator or azure) JOB= ARGS= (more arguments) PYTHON=$(PYTHON)"
 
 up: ## create or update the stack, embed its rows; sets up what is missing
 	@$(RUN) up $(ARGS)

@@ -301,6 +301,9 @@ def bench(
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; failures pass through to the caller."""
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    if not os.environ.get("STACK"):
+        # The stack `debian` asks for what that backend of the emulator alone carries.
+        os.environ["STACK"] = "debian" if os.environ.get("BACKEND") == "debian" else "local"
     try:
         app(arguments, prog_name="python -m tools")
     except SystemExit as ended:

@@ -106,7 +106,7 @@ def _make(folder: Path, target: Path, say: Say) -> None:
     """Make it in a folder beside, and give it its name when it is whole."""
     for left in folder.glob(".making-*"):  # by a process that was killed
         shutil.rmtree(left)
-    say(f"Making PostgreSQL {MAJOR} from Debian {SUITE}, once a machine (about 160 MB are downloaded) ...")
+    say(f"Making PostgreSQL {MAJOR} from Debian {SUITE}, once a machine (about 120 MB are downloaded) ...")
     with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as name:
         scratch = Path(name)
         archives = _download(scratch, say)

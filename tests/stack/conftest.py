@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,23 +35,28 @@ class Workplace:
     Attributes:
         root: the copy.
         homes: the folder above the emulator's home and the stacks.
+        backend: what runs PostgreSQL, where it is not the default.
         printed: everything that any command printed, for the search for secrets.
     """
 
     root: Path
     homes: Path
+    backend: str = ""
     printed: list[str] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the commands: the homes, no terminal, nothing of an outer test run."""
-        own = {key: value for key, value in os.environ.items() if key not in ("STACK", "TARGET", "PYTHONPATH")}
+        own = {
+            key: value for key, value in os.environ.items() if key not in ("STACK", "TARGET", "BACKEND", "PYTHONPATH")
+        }
         return {
             **own,
             "EMULATOR_HOME": str(self.homes / "emulator"),
             "STACKS_HOME": str(self.homes / "stacks"),
             "POSTGRES_GENAI_VENV": str(VENV),
             "COLUMNS": "200",
+            **({"BACKEND": self.backend} if self.backend else {}),
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -242,13 +248,20 @@ class StackAtWork:
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Workplace]:
-    """A workplace for the whole level, its folders with a space in their names; nothing of it stays."""
+    """A workplace for the whole level."""
+    with workplace() as place:
+        yield place
+
+
+@contextmanager
+def workplace(backend: str = "") -> Iterator[Workplace]:
+    """Make a workplace, its folders with a space in their names; nothing of it stays."""
     # Short, because the sockets of PostgreSQL lie below it and a socket's path has at most 107 bytes.
     top = Path(tempfile.mkdtemp(prefix="pgai stack "))
     top.chmod(0o755)
     root = top / "copy"
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    place = Workplace(root, top)
+    place = Workplace(root, top, backend)
     try:
         yield place
     finally:

@@ -70,6 +70,15 @@ def test_the_stacks_are_what_the_design_says() -> None:
     assert not dev.authentication.password
     assert "age" not in local.enabled_extensions
     assert [note for note in local.notes if note.startswith("extension age is left out: ")]
+    debian = StackSettings.parse(values("Pulumi.debian.yaml"))
+    assert debian.enabled_extensions[0] == "age"
+    assert debian.workers.schedule
+
+
+def test_the_stack_of_the_backend_debian_is_the_local_one_with_more() -> None:
+    local, debian = values("Pulumi.local.yaml"), values("Pulumi.debian.yaml")
+    for key in local.keys() - {"extensions", "unavailable"}:
+        assert debian[key] == local[key], key
 
 
 @pytest.mark.parametrize(

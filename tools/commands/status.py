@@ -9,7 +9,8 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tools import session
-from tools.commands.summary import jobs_table
+from tools import target as targets
+from tools.commands.summary import jobs_table, what_differs
 from tools.failure import Failure
 from tools.pulumi import open_stack
 
@@ -39,6 +40,7 @@ def gather(pulumi: Pulumi) -> dict[str, Any]:
         "resources": len(resources),
         "kinds": dict(Counter(str(resource["type"]).rpartition(":")[2] for resource in resources).most_common()),
         "server": outputs.get("serverFqdn"),
+        "backend": targets.what_runs(outputs.get("serverFqdn")) if pulumi.local else {},
         "database": outputs.get("database"),
         "extensions": outputs.get("extensions") or {},
         "unavailable": outputs.get("unavailable") or {},
@@ -88,6 +90,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(f"[bold]{found['stack']}[/bold]: {found['resources']} resources ({kinds or 'none'})", soft_wrap=True)
     if found["server"]:
         console.print(f"database    {found['database']} on {found['server']}", soft_wrap=True)
+        if line := what_differs(found["backend"]):
+            console.print(f"backend     {line}", soft_wrap=True)
         versions = ", ".join(f"{name} {version}" for name, version in found["extensions"].items())
         console.print(f"extensions  {versions or 'none'}", soft_wrap=True)
     if found["jobs"]:

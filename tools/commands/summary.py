@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tools import target as targets
 from tools.events import CHANGING
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ WIDE = 110
 def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
     """Gather what the summary says, as data."""
     outputs = pulumi.outputs()
+    backend = targets.what_runs(outputs.get("serverFqdn")) if pulumi.local else {}
     changed = {operation: count for operation, count in events.counts.items() if operation in CHANGING}
     return {
         "stack": pulumi.name,
         "resources": sum(events.counts.values()),
         "changed": changed,
         "server": outputs.get("serverFqdn"),
+        "backend": backend,
         "database": outputs.get("database"),
         "extensions": outputs.get("extensions") or {},
         "unavailable": outputs.get("unavailable") or {},
@@ -42,6 +45,8 @@ def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
     console.print(f"\n[bold]{facts['stack']}[/bold]: {facts['resources']} resources ({changed})", soft_wrap=True)
     if facts["server"]:
         console.print(f"database    {facts['database']} on {facts['server']}", soft_wrap=True)
+    if line := what_differs(facts["backend"]):
+        console.print(f"backend     {line}", soft_wrap=True)
     versions = ", ".join(f"{name} {version}" for name, version in facts["extensions"].items())
     console.print(f"extensions  {versions or 'none'}", soft_wrap=True)
     for name, reason in facts["unavailable"].items():
@@ -52,6 +57,16 @@ def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
     console.print(f"took        {steps.line()}{f' (slowest: {slow})' if slow else ''}", soft_wrap=True)
     stack = "" if facts["stack"] == "local" else f" STACK={facts['stack']}"
     console.print(f'try         make search Q="late delivery penalty"{stack} · make status{stack} · make psql{stack}')
+
+
+def what_differs(backend: dict[str, str]) -> str:
+    """Say which PostgreSQL runs in place of the one that was asked for; nothing where it is that one."""
+    if not backend or backend["version"].split(".")[0] == backend["asked"]:
+        return ""
+    return (
+        f"{backend['name']}: PostgreSQL {backend['asked']} was asked for, {backend['version']} runs; what differs from "
+        "the service: docs/emulator.md"
+    )
 
 
 def slowest(events: Events) -> str:
