@@ -13,7 +13,7 @@ from tests.browser import chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 QUERY = "?updates=off&job=line-items&q=late+delivery+penalty"
-WIDTH, TALLEST, MARGIN = 1000, 760, 12
+WIDTH, TALLEST, MARGIN = 1000, 640, 12
 SECTIONS = {"light": ("jobs", "search"), "dark": ("quota", "failures", "declared")}
 
 

@@ -90,9 +90,10 @@ class Console:
             raise web.HTTPBadRequest(text="There is no such action.\n")
         try:
             told = await asyncio.to_thread(self._database.call, action, job)
-            self._said = told[:1].upper() + told[1:] if told else f"{ACTIONS[action]}: done for job {job}."
+            outcome = told[:1].upper() + told[1:] if told else f"{ACTIONS[action]}: done for job {job}."
         except (psycopg.Error, DatabaseError) as error:
-            self._said = f"{ACTIONS[action]} of job {job} was refused: {_sentence(error)}"
+            outcome = f"{ACTIONS[action]} of job {job} was refused: {_sentence(error)}"
+        self._said = f"{datetime.now().astimezone():%H:%M:%S} {outcome}"
         raise web.HTTPSeeOther(f"/{self.guard.token}/#jobs")
 
     async def _shown(self) -> Shown:
