@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from components.ai_network_settings import AiNetworkSettings
 from components.catalogue.models import DEPLOYMENT_SKUS, MODELS, Model
+from components.catalogue.operations import LANGUAGE_REQUESTS_PER_MINUTE
 from components.content_filter_settings import ContentFilterSettings
 from components.section import Listed, Mapped, Section, one_of
 
@@ -32,6 +33,19 @@ class LanguageSettings(Section):
     sku: Annotated[str, AfterValidator(one_of("S", "F0"))] = Field(
         default="S", description="S, or F0 (free, one a subscription). S0 is refused by Azure for this kind."
     )
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Requests a minute that jobs may send to each function; the service's limit when left out: "
+        + ", ".join(f"{limit:,} ({sku})" for sku, limit in LANGUAGE_REQUESTS_PER_MINUTE.items())
+        + ".",
+    )
+
+    @property
+    def limit(self) -> int:
+        """Return the requests a minute of each function."""
+        return self.requests_per_minute or LANGUAGE_REQUESTS_PER_MINUTE[self.sku]
 
 
 class AiSettings(Section):
@@ -63,7 +77,7 @@ class AiSettings(Section):
         description="The Azure OpenAI account: {kind, sku}.",
     )
     language: LanguageSettings = Field(
-        default_factory=LanguageSettings, description="The Language account: {enabled, sku}."
+        default_factory=LanguageSettings, description="The Language account: {enabled, sku, requestsPerMinute}."
     )
 
 

@@ -42,10 +42,11 @@ def check(settings: StackSettings, findings: Findings) -> None:
     for name, job in settings.jobs.items():
         here = ("jobs", name)
         _schema(job.table, (*here, "table"), findings)
-        _deployment(settings, job, here, findings)
         _columns(job, here, findings)
-        _chunking(job, here, findings)
-        _index(settings, job, here, findings)
+        if job.operation.facts is None:
+            _deployment(settings, job, here, findings)
+            _chunking(job, here, findings)
+            _index(settings, job, here, findings)
     for name, column in settings.vector_columns.items():
         _schema(column.table, ("vectorColumns", name, "table"), findings)
     _shared_columns(settings, findings)
@@ -53,7 +54,7 @@ def check(settings: StackSettings, findings: Findings) -> None:
 
 def dimensions_of(settings: StackSettings, job: JobSettings) -> int:
     """Return the dimensions of a job's vectors: its own, or those of the model."""
-    deployment = settings.deployments.get(job.deployment)
+    deployment = settings.deployments.get(job.deployment or "")
     return job.dimensions or (deployment.facts.dimensions if deployment else 0)
 
 
@@ -80,6 +81,17 @@ def _schema(table: str, path: Path, findings: Findings) -> None:
 
 
 def _deployment(settings: StackSettings, job: JobSettings, here: Path, findings: Findings) -> None:
+    if job.deployment is None:
+        declared = ", ".join(settings.deployments) or "none"
+        findings.add(
+            (*here, "deployment"), f"is missing and required for vectors; declared under deployments: {declared}"
+        )
+        return
+    if job.value_type not in MAX_INDEXED:
+        kind = [(*here, "operation", "kind")]
+        findings.add(
+            (*here, "target", "type"), f"{job.value_type!r} holds no vector; allowed: vector, halfvec", reads=kind
+        )
     deployment = settings.deployments.get(job.deployment)
     if deployment is None:
         findings.add(
@@ -104,16 +116,16 @@ def _deployment(settings: StackSettings, job: JobSettings, here: Path, findings:
 
 
 def _columns(job: JobSettings, here: Path, findings: Findings) -> None:
-    if job.target_kind == "column" and job.target.column in job.columns:
+    if job.target_kind == "column" and job.column in job.columns:
         findings.add(
             (*here, "template"),
-            f"reads {{{job.target.column}}}, the column that the job writes: every vector would ask for the next one",
+            f"reads {{{job.column}}}, the column that the job writes: every value would ask for the next one",
             reads=[(*here, "target")],
         )
     for position, column in enumerate(job.key):
         if column in job.key[:position]:
             findings.add((*here, "key", position), f"{column!r} is there twice")
-        if job.target_kind == "column" and column == job.target.column:
+        if job.target_kind == "column" and column == job.column:
             findings.add((*here, "key", position), f"{column!r} is the column that the job writes; name the row's key")
 
 
@@ -135,8 +147,8 @@ def _chunking(job: JobSettings, here: Path, findings: Findings) -> None:
             "is column, and chunks are rows of a table of their own; set it to table or leave it out",
             reads=[(*here, "chunking")],
         )
-    if job.target.column in CHUNK_COLUMNS:
-        findings.add((*here, "target", "column"), f"{job.target.column!r} is a column of every table of chunks")
+    if job.column in CHUNK_COLUMNS:
+        findings.add((*here, "target", "column"), f"{job.column!r} is a column of every table of chunks")
     for position, column in enumerate(job.key):
         if column in CHUNK_COLUMNS:
             findings.add((*here, "key", position), f"{column!r} is a column of every table of chunks")
@@ -154,14 +166,15 @@ def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Find
     if job.index.kind == "hnsw" and ef < 2 * m <= 2 * INDEX_OPTIONS["hnsw"]["m"][1]:
         findings.add((*here, "index", "options"), f"ef_construction {ef} must be at least twice m ({m})")
     dimensions = dimensions_of(settings, job)
-    reads = [(*here, "dimensions"), (*here, "target"), (*here, "deployment"), ("deployments", job.deployment)]
+    reads = [(*here, "dimensions"), (*here, "target"), (*here, "deployment")]
+    reads += [("deployments", job.deployment)] if job.deployment else []
     path = (*here, "index", "kind")
-    if job.index.kind in ("hnsw", "ivfflat") and dimensions > MAX_INDEXED[job.target.type]:
-        limit = MAX_INDEXED[job.target.type]
-        halfvec = ", or target.type halfvec (4000)" if job.target.type == "vector" else ""
+    limit = MAX_INDEXED.get(job.value_type, 0)
+    if job.index.kind in ("hnsw", "ivfflat") and dimensions > limit > 0:
+        halfvec = ", or target.type halfvec (4000)" if job.value_type == "vector" else ""
         findings.add(
             path,
-            f"{job.index.kind} takes at most {limit} dimensions of {job.target.type}, not {dimensions};"
+            f"{job.index.kind} takes at most {limit} dimensions of {job.value_type}, not {dimensions};"
             f" set dimensions to {limit} or less{halfvec}",
             reads=reads,
         )
@@ -186,9 +199,7 @@ def _shared_columns(settings: StackSettings, findings: Findings) -> None:
     """Refuse two writers of one column."""
     owner: dict[tuple[str, str], str] = {}
     claims: list[tuple[Path, str, str]] = [
-        (("jobs", name), job.table, job.target.column)
-        for name, job in settings.jobs.items()
-        if job.target_kind == "column"
+        (("jobs", name), job.table, job.column) for name, job in settings.jobs.items() if job.target_kind == "column"
     ]
     claims += [
         (("vectorColumns", name), column.table, column.column) for name, column in settings.vector_columns.items()

@@ -1,13 +1,14 @@
-"""Settings of a vectorization job: what is embedded, by which deployment, and where the vectors go."""
+"""Settings of a job: what is computed of each row's text, by which deployment, and where it goes."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from components.catalogue.models import MAX_INPUTS_PER_REQUEST
+from components.operation_settings import KINDS, OperationSettings
 from components.section import Identifier, Listed, Mapped, Section, TableName
 
 # A doubled brace stands for the brace itself; the first alternative takes it before it can begin a column.
@@ -15,15 +16,18 @@ _PART = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]{0,62})\}")
 
 
 class Target(Section):
-    """Where the vectors go."""
+    """Where the vectors, or the values of another operation, go."""
 
     kind: Literal["column", "table"] = Field(
         default="column",
         description="column (in the source table) or table (a side table, which spares unrelated writes).",
     )
-    column: Identifier = Field(default="embedding", description="Name of the vector column.")
-    type: Literal["vector", "halfvec"] = Field(
-        default="vector", description="vector (4 bytes a number) or halfvec (2)."
+    column: Identifier = Field(
+        default="embedding", description="Name of the column; of an enrichment its operation's when left out."
+    )
+    type: Literal["vector", "halfvec", "text", "text[]", "jsonb", "boolean"] = Field(
+        default="vector",
+        description="vector (4 bytes a number) or halfvec (2); of an enrichment the usual type when left out.",
     )
 
 
@@ -53,17 +57,30 @@ class Chunking(Section):
     )
 
 
+def _or_a_kind(schema: dict[str, Any]) -> None:
+    """Let editors accept an operation's kind alone."""
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"enum": list(KINDS)}]
+
+
 class JobSettings(Section):
-    """A declared vectorization."""
+    """A declared vectorization, or an enrichment by another operation."""
 
     table: TableName = Field(examples=["public.invoices"], description="Source table with its schema.")
     template: str = Field(
         examples=["{notes}"],
         description='How a row becomes text: columns in braces, such as "{title}\\n{body}"; {{ and }} are braces.',
     )
-    deployment: str = Field(examples=["embedding"], description="Name of the model deployment that embeds.")
+    operation: OperationSettings = Field(
+        default_factory=OperationSettings,
+        description=f"What is computed: {', '.join(KINDS)}; or {{kind, ...}} with its arguments.",
+        json_schema_extra=_or_a_kind,
+    )
+    deployment: str | None = Field(
+        default=None,
+        description="Name of the model deployment that embeds, or answers; not for operations of the Language account.",
+    )
     key: Listed[Identifier] = Field(default=(), description="Key columns; the primary key when left out.")
-    target: Target = Field(default_factory=Target, description="Where the vectors go: {kind, column, type}.")
+    target: Target = Field(default_factory=Target, description="Where they go: {kind, column, type}.")
     dimensions: int | None = Field(
         default=None, ge=1, le=16000, description="Numbers in a vector; the model's own when left out."
     )
@@ -79,10 +96,11 @@ class JobSettings(Section):
         default=100,
         ge=1,
         le=MAX_INPUTS_PER_REQUEST,
-        description=f"Texts in one request: 1 to {MAX_INPUTS_PER_REQUEST}.",
+        description=f"Texts in one request: 1 to {MAX_INPUTS_PER_REQUEST}; of an enrichment as many as it takes when"
+        " left out.",
     )
     workers: int = Field(
-        default=4, ge=1, le=16, description="Connections that embed at the same time during `pulumi up`."
+        default=4, ge=1, le=16, description="Connections that work at the same time during `pulumi up`."
     )
     timeout_seconds: int = Field(
         default=3600,
@@ -110,6 +128,26 @@ class JobSettings(Section):
                 f"{value!r} names no column, so every row would get the same text; name at least one, such as {{title}}"
             )
         return value
+
+    @property
+    def column(self) -> str:
+        """Return the column that the job writes."""
+        enrichment = None if "column" in self.target.model_fields_set else self.operation.facts
+        return enrichment.name if enrichment else self.target.column
+
+    @property
+    def value_type(self) -> str:
+        """Return the type of that column, without dimensions."""
+        enrichment = None if "type" in self.target.model_fields_set else self.operation.facts
+        if enrichment is None:
+            return self.target.type
+        return "jsonb" if self.operation.json_schema else enrichment.types[0]
+
+    @property
+    def texts_in_request(self) -> int:
+        """Return how many texts one request has."""
+        enrichment = None if "batch_size" in self.model_fields_set else self.operation.facts
+        return enrichment.most if enrichment else self.batch_size
 
     @property
     def target_kind(self) -> str:

@@ -116,6 +116,8 @@ def _mend(values: dict[str, Any], path: Path, *, missing: bool) -> None:
     for step in path[:-1]:
         inner = decode_json(holder[step]) if _holds(holder, step) else None
         if not isinstance(inner, (dict, list)):
+            if isinstance(holder, dict):
+                holder.pop(str(step), None)  # a short form that stands for a section
             return
         holder[step] = inner
         holder = inner

@@ -23,6 +23,7 @@ from components import (
     existing_rules,
     job_rules,
     network_rules,
+    operation_rules,
     operations_rules,
     origin_rules,
     replica_rules,
@@ -113,7 +114,8 @@ class StackSettings(Section):
         description="Vector columns on tables that exist, by name, for vectors that the application writes itself.",
     )
     jobs: NamedJobs = Field(
-        default={}, description="Vectorization jobs by name: table, template, deployment, target, index, ..."
+        default={},
+        description="Jobs by name, vectorizations and enrichments: table, template, operation, deployment, target, ...",
     )
     workers: WorkerSettings = Field(
         default_factory=WorkerSettings,
@@ -186,6 +188,7 @@ class StackSettings(Section):
         existing_rules.check(settings, findings)
         ai_rules.check(settings, findings)
         job_rules.check(settings, findings)
+        operation_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         worker_rules.check(settings, findings)
         if findings.mistakes:
@@ -264,6 +267,7 @@ class StackSettings(Section):
             origin_rules,
             replica_rules,
             job_rules,
+            operation_rules,
             operations_rules,
         )
         return tuple(note for one in rules for note in one.notes(self))

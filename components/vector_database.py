@@ -15,7 +15,6 @@ from typing import Any
 import pulumi
 
 from components.ai_accounts import AiAccounts
-from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY, TOKENS_PER_MINUTE_PER_CAPACITY
 from components.dynamic.azure_ai_settings import AzureAiSettings, AzureAiSettingsArgs
 from components.dynamic.extension import Extension, ExtensionArgs
 from components.dynamic.source_statistics import SourceStatistics, SourceStatisticsArgs
@@ -24,6 +23,7 @@ from components.dynamic.vector_schema import VectorSchema, VectorSchemaArgs
 from components.dynamic.vectorization_job import VectorizationJob, VectorizationJobArgs
 from components.dynamic.worker_schedule import WorkerSchedule, WorkerScheduleArgs
 from components.estimate import estimate, sentence
+from components.job_quota import JobQuota, quota_of
 from components.job_settings import JobSettings
 from components.settings import StackSettings
 from database import migrations
@@ -166,13 +166,13 @@ class VectorDatabase(pulumi.ComponentResource):
 
     def _job(self, name: str, statistics: SourceStatistics) -> pulumi.Output[dict[str, Any]]:
         wanted = self._settings.jobs[name]
-        deployment = self._settings.deployments[wanted.deployment]
+        quota = quota_of(wanted, self._settings)
 
         def known_estimate(recorded: Any) -> Any:
             tables, as_of = recorded if isinstance(recorded, list) else (None, None)
             return estimate(
                 wanted,
-                deployment,
+                quota,
                 tables if isinstance(tables, Mapping) else None,
                 as_of if isinstance(as_of, str) else None,
             )
@@ -182,15 +182,8 @@ class VectorDatabase(pulumi.ComponentResource):
             f"{self._name}-job-{name}",
             VectorizationJobArgs(
                 **self._access,
-                deployment={
-                    "name": wanted.deployment,
-                    "model": deployment.model,
-                    "dimensions": deployment.facts.dimensions,
-                    "tokensPerMinute": deployment.capacity * TOKENS_PER_MINUTE_PER_CAPACITY,
-                    "requestsPerMinute": deployment.capacity * REQUESTS_PER_MINUTE_PER_CAPACITY,
-                    "pricePerMillionTokens": deployment.facts.price_per_million_tokens,
-                },
-                job=job_spec(name, wanted, wanted.dimensions or deployment.facts.dimensions).to_json(),
+                deployment=quota.to_props(),
+                job=job_spec(name, wanted, quota).to_json(),
                 engine=migrations.digest("vectorize"),
                 workers=wanted.workers,
                 timeout_seconds=wanted.timeout_seconds,
@@ -220,22 +213,24 @@ class VectorDatabase(pulumi.ComponentResource):
         ]
 
 
-def job_spec(name: str, job: JobSettings, dimensions: int) -> JobSpec:
+def job_spec(name: str, job: JobSettings, quota: JobQuota) -> JobSpec:
     """Return the job as the engine takes it."""
     return JobSpec(
         name=name,
         table=job.table,
         template=job.template,
-        deployment=job.deployment,
+        deployment=quota.name,
         key=job.key,
+        operation=job.operation.kind,
+        arguments=job.operation.arguments,
         target=job.target_kind,
-        column=job.target.column,
-        type=job.target.type,
-        dimensions=dimensions,
+        column=job.column,
+        type=job.value_type,
+        dimensions=job.dimensions or quota.dimensions or 0,
         distance=job.distance,
         index=job.index.kind,
         index_options=dict(job.index.options),
         index_coverage=job.index.coverage,
-        batch_size=job.batch_size,
+        batch_size=job.texts_in_request,
         chunking=({"max_tokens": job.chunking.max_tokens, "overlap": job.chunking.overlap} if job.chunking else None),
     )

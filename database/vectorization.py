@@ -17,28 +17,39 @@ Connect = Callable[[], psycopg.Connection]
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model deployment: what it gives, how much of it a minute, and at what price in US dollars."""
+    """A model deployment: what it gives, how much of it a minute, and at what price in US dollars.
+
+    A chat model has no dimensions; a function of Language, which is limited like a deployment, no tokens either. A
+    price of None is one that nobody knows.
+    """
 
     name: str
     model: str
-    dimensions: int
-    tokens_per_minute: int
+    dimensions: int | None
+    tokens_per_minute: int | None
     requests_per_minute: int
-    price_per_million_tokens: float
+    price_per_million_tokens: float | None
+
+
+# What a job has only where its operation makes vectors, and what only where it does not.
+_OF_VECTORS = ("dimensions", "distance", "index", "index_options", "index_coverage", "chunking")
+_OF_OTHERS = ("operation", "arguments")
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A declared vectorization; the names and meanings of `vectorize.define`."""
+    """A declared job: a vectorization, or an enrichment by another operation; the names of `vectorize.define`."""
 
     name: str
     table: str
     template: str
     deployment: str
     key: tuple[str, ...] = ()
+    operation: str = "embed"  # or one of components.catalogue.operations
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the operation
     target: str = "column"  # "column" | "table"
     column: str = "embedding"
-    type: str = "vector"  # "vector" | "halfvec"
+    type: str = "vector"  # "vector" | "halfvec", or the type of an enrichment's column
     dimensions: int = 1536
     distance: str = "cosine"  # "cosine" | "l2" | "inner_product"
     index: str = "none"  # "none" | "hnsw" | "ivfflat" | "diskann"
@@ -50,7 +61,8 @@ class JobSpec:
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON values, for `vectorize.define` and for state."""
         plain = asdict(self) | {"key": list(self.key), "index_options": dict(self.index_options)}
-        return {name: value for name, value in plain.items() if value is not None}
+        other = _OF_OTHERS if self.operation == "embed" else _OF_VECTORS
+        return {name: value for name, value in plain.items() if value is not None and name not in other}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -72,12 +84,15 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the rest of a job will take; tokens are estimated from bytes, since create_embeddings reports no usage."""
+    """What the rest of a job will take; tokens are estimated from bytes, since azure_ai reports no usage.
+
+    `cost_usd` is None where no price is known.
+    """
 
     rows: int
     tokens: int
     requests: int
-    cost_usd: float
+    cost_usd: float | None
     minutes: float
 
 
@@ -96,7 +111,7 @@ class JobStatus:
     leased: int
     quarantined: int
     tokens: int
-    cost_usd: float
+    cost_usd: float | None  # None where no price is known
     rows_per_second: float
     eta_seconds: int | None
     index_state: str
@@ -158,7 +173,7 @@ def define(conn: psycopg.Connection, deployment: Deployment, spec: JobSpec, *, s
                     deployment.dimensions,
                     deployment.tokens_per_minute,
                     deployment.requests_per_minute,
-                    str(deployment.price_per_million_tokens),
+                    None if deployment.price_per_million_tokens is None else str(deployment.price_per_million_tokens),
                 ],
             )
             conn.execute("CALL vectorize.define(%s)", [Jsonb(spec.to_json() | {"state": state})])

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     move_to_venv()
 
 from emulator import launcher
-from emulator.ai.faults import KINDS
+from emulator.ai.faults import KINDS, SERVICES
 from emulator.arm.conflicts import KINDS as CONFLICTS
 from emulator.arm.conflicts import RANDOM, STRICT
 from emulator.environment import exports, variables
@@ -70,8 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("server", nargs="?", help="a server's log instead of the emulator's own")
     logs.add_argument("--lines", type=int, default=100, help="how many lines (default: 100)")
     fault = commands.add_parser("fault", parents=[where], help="let the next requests go wrong, for a drill or a proof")
-    text = "what goes wrong with Azure OpenAI, or in Resource Manager; none ends it"
+    text = "what goes wrong with an AI service, or in Resource Manager; none ends it"
     fault.add_argument("kind", choices=(*KINDS, *CONFLICTS, "none"), help=text)
+    fault.add_argument(
+        "--service", choices=tuple(SERVICES), default="openai", help="which AI service (default: openai)"
+    )
     fault.add_argument("--requests", type=int, default=1, help="how many requests (default: 1); strict: 0 ends it")
     fault.add_argument("--rate", type=float, default=0.2, help="share of conflicts, from 0 to 1 (default: 0.2)")
     fault.add_argument("--seed", type=int, default=0, help="what the draw of conflicts follows from (default: 0)")
@@ -139,11 +142,13 @@ def _logs(home: Home, options: argparse.Namespace) -> int:
 
 def _fault(home: Home, options: argparse.Namespace) -> int:
     path = f"/emulator/fault?kind={options.kind}&requests={options.requests}&rate={options.rate}&seed={options.seed}"
+    path += f"&service={options.service}"
     now = launcher.control(launcher.settings_of_running(home), "POST", path)
     conflicts = now["conflicts"]
-    lines = []
-    if "kind" in now:
-        lines.append(f"The next {now['requests']} requests to Azure OpenAI: {now['kind']}.")
+    lines = [
+        f"The next {fault['requests']} requests to {SERVICES[service]}: {fault['kind']}."
+        for service, fault in now["faults"].items()
+    ]
     if conflicts[STRICT]:
         lines.append("Strict: operations on a server or an account go on until their client has been told of the end.")
     if conflicts["toDraw"]:

@@ -143,7 +143,7 @@ class Endpoints:
         return web.json_response({}, status=202)
 
     async def _spoil(self, request: web.Request) -> web.Response:
-        """Set what goes wrong: kind, requests, and for drawn conflicts rate and seed; the kind `none` ends it all."""
+        """Set what goes wrong: kind, requests, service, and for drawn conflicts rate and seed; `none` ends it all."""
         query = request.query
         try:
             kind, requests = query["kind"], int(query.get("requests", "1"))
@@ -156,12 +156,11 @@ class Endpoints:
             elif kind == RANDOM:
                 self._conflicts.set_random(float(query.get("rate", "0.2")), int(query.get("seed", "0")), requests)
             else:
-                self._faults.set(kind, requests)
+                self._faults.set(kind, requests, query.get("service", "openai"))
         except (KeyError, ValueError) as error:
             return _refuse(400, str(error))
-        left = self._faults.left()
-        set_now = {"kind": left[0], "requests": left[1]} if left else {}
-        return web.json_response(set_now | {"conflicts": self._conflicts.to_json()})
+        left = {name: {"kind": kind, "requests": count} for name, (kind, count) in self._faults.left().items()}
+        return web.json_response({"faults": left, "conflicts": self._conflicts.to_json()})
 
     async def _issue(self, request: web.Request) -> web.Response:
         """Issue a token for any principal, for tests: objectId, name, kind, resource, lifetimeSeconds."""

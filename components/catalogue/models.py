@@ -22,14 +22,17 @@ DEPLOYMENT_SKUS = ("Standard", "GlobalStandard", "DataZoneStandard")
 
 @dataclass(frozen=True)
 class Model:
-    """One model: `dimensions` is 0 for a chat model; an empty `versions` means that none is checked."""
+    """One model: `dimensions` is 0 for a chat model; an empty `versions` means that none is checked.
+
+    A price of None is one that is not known here.
+    """
 
     name: str
     versions: tuple[str, ...]
     retires: str
     dimensions: int = 0
     reducible: bool = False
-    price_per_million_tokens: float = 0.0
+    price_per_million_tokens: float | None = None
 
     @property
     def embeds(self) -> bool:

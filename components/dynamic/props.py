@@ -74,6 +74,10 @@ class Props:
             return self._placeholder(name, value, f"a whole number from {minimum} to {maximum}", minimum)
         return int(value)
 
+    def optional_integer(self, name: str, *, minimum: int, maximum: int) -> int | None:
+        """Return a whole number within limits, or None where the property is missing."""
+        return self.integer(name, minimum=minimum, maximum=maximum) if self.has(name) else None
+
     def number(self, name: str, *, default: float | None = None) -> float:
         """Return a number that is not negative."""
         value = self._get(name, default)

@@ -1,4 +1,4 @@
-"""VectorizationJob: a declared vectorization, its backfill to the end, and what is known of it."""
+"""VectorizationJob: a declared vectorization or enrichment, its backfill to the end, and what is known of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from components.dynamic.props import Props, normal, unknown
 from components.dynamic.provider import Provider
 from database import health, vectorization
 from database.connection import ConnectionSpec, connect, opener, session
+from database.errors import DatabaseError
 from database.progress import progress
 
 
@@ -24,7 +25,8 @@ class VectorizationJobArgs(DatabaseArgs):
     """Inputs of a VectorizationJob.
 
     Attributes:
-        deployment: name, model, dimensions, tokensPerMinute, requestsPerMinute, pricePerMillionTokens (USD).
+        deployment: name, model, dimensions, tokensPerMinute, requestsPerMinute, pricePerMillionTokens (USD); without
+            dimensions for a chat model, without tokens for a function of Language, without a price where none is known.
         job: the job as `JobSpec.to_json()` gives it; its name and table say which job it is.
         workers: connections that embed at the same time during the backfill.
         timeout_seconds: longest backfill inside one run of the engine; the next run, or any worker, goes on.
@@ -63,11 +65,15 @@ class WantedJob:
     @property
     def title(self) -> str:
         """What it is, for errors."""
-        return f"vectorization job {self.job.name} on {self.job.table} in database {self.connection.database}"
+        kind = "vectorization" if self.job.operation == "embed" else self.job.operation
+        return f"{kind} job {self.job.name} on {self.job.table} in database {self.connection.database}"
 
 
 # Inputs whose change asks for other vectors, which are filled in beside those that searches use.
 GENERATION = ("deployment.model", "job.dimensions", "job.type", "job.target", "job.column")
+# Inputs of an enrichment whose change does every row again in its place, and those that make it another job.
+AGAIN = ("deployment.model", "job.template", "job.arguments")
+FIXED = ("job.operation", "job.type", "job.target", "job.column")
 
 
 class VectorizationJobProvider(Provider[WantedJob]):
@@ -99,10 +105,12 @@ class VectorizationJobProvider(Provider[WantedJob]):
             deployment=vectorization.Deployment(
                 name=deployment.text("name"),
                 model=deployment.text("model"),
-                dimensions=deployment.integer("dimensions", minimum=1, maximum=16_000),
-                tokens_per_minute=deployment.integer("tokensPerMinute", minimum=1, maximum=10**9),
+                dimensions=deployment.optional_integer("dimensions", minimum=1, maximum=16_000),
+                tokens_per_minute=deployment.optional_integer("tokensPerMinute", minimum=1, maximum=10**9),
                 requests_per_minute=deployment.integer("requestsPerMinute", minimum=1, maximum=10**9),
-                price_per_million_tokens=deployment.number("pricePerMillionTokens"),
+                price_per_million_tokens=(
+                    deployment.number("pricePerMillionTokens") if deployment.has("pricePerMillionTokens") else None
+                ),
             ),
             job=_job(props),
             workers=props.integer("workers", minimum=1, maximum=64, default=4),
@@ -117,11 +125,25 @@ class VectorizationJobProvider(Provider[WantedJob]):
         return bool(had.get("unfinished") or had.get("damage")) or known.get("state") in {"paused", "stopped"}
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Compare, and say what a new generation of vectors will cost, by the figures recorded last."""
+        """Compare, and say what the change will cost, by the figures recorded last.
+
+        Raises:
+            DatabaseError: an enrichment cannot become that in place.
+        """
         found = super().diff(_id, _olds, _news)
-        paths = [path for path in GENERATION if self._differs(_olds, _news, path)]
-        if paths and not found.replaces:
-            progress(_announcement(self.decode(Props(_news)).job, _news.get("estimate"), paths))
+        if found.replaces:
+            return found
+        wanted = self.decode(Props(_news))
+        embeds = wanted.job.operation == self.decode(Props(_olds)).job.operation == "embed"
+        fixed = [] if embeds else [path for path in FIXED if self._differs(_olds, _news, path)]
+        if fixed:
+            raise DatabaseError(
+                f"{wanted.title}: {', '.join(fixed)} changed, and what it wrote cannot become that in place. Take the "
+                f"job out of the config and run `pulumi up`, or give the other one another name."
+            )
+        paths = [path for path in (GENERATION if embeds else AGAIN) if self._differs(_olds, _news, path)]
+        if paths:
+            progress(_announcement(wanted.job, _news.get("estimate"), paths))
         return found
 
     def make(self, wanted: WantedJob) -> dict[str, Any]:
@@ -230,7 +252,7 @@ def _drift(stored: vectorization.JobSpec, wanted: vectorization.JobSpec) -> dict
 
 
 def _deployment(deployment: vectorization.Deployment) -> dict[str, Any]:
-    return {
+    plain = {
         "name": deployment.name,
         "model": deployment.model,
         "dimensions": deployment.dimensions,
@@ -238,41 +260,52 @@ def _deployment(deployment: vectorization.Deployment) -> dict[str, Any]:
         "requestsPerMinute": deployment.requests_per_minute,
         "pricePerMillionTokens": deployment.price_per_million_tokens,
     }
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def _status(status: vectorization.JobStatus) -> dict[str, Any]:
-    return {
+    known = {
         "rows": status.rows,
         "embedded": status.embedded,
         "remaining": status.pending + status.leased,
         "quarantined": status.quarantined,
         "tokens": status.tokens,
-        "costUsd": round(float(status.cost_usd), 6),
+        "costUsd": None if status.cost_usd is None else round(float(status.cost_usd), 6),
         "state": status.state,
         "generation": status.generation,
         "asOf": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _announcement(job: vectorization.JobSpec, estimate: Any, paths: list[str]) -> str:
     """Say what the change of these inputs will take; `estimate` is an input of the resource."""
-    what = f"{job.name}: {', '.join(paths)} changed, so every row is embedded into a new generation"
-    beside = "searches use the present one until it is complete, and it is kept after that"
+    what = f"{job.name}: {', '.join(paths)} changed, so every row is "
+    if job.operation == "embed":
+        what += "embedded into a new generation"
+        beside = "searches use the present one until it is complete, and it is kept after that"
+    else:
+        what += f"done again ({job.operation})"
+        beside = "each value is replaced in its place"
     if not isinstance(estimate, Mapping) or unknown(estimate):
         return f"{what}; {beside}. Its rows are not known: run `pulumi refresh` first to see the cost."
     minutes = "under a minute" if estimate["minutes"] < 1 else f"{estimate['minutes']:,.0f} min"
     return (
         f"{what}: {int(estimate['rows']):,} rows, about {int(estimate['tokens']):,} tokens, "
-        f"{estimate['costUsd']:.4f} USD, {minutes} under the quota, as of {estimate.get('asOf') or 'an unknown time'}; "
-        f"{beside}."
+        f"{_money(estimate.get('costUsd'))}, {minutes} under the quota, as of "
+        f"{estimate.get('asOf') or 'an unknown time'}; {beside}."
     )
 
 
 def _sentence(estimate: vectorization.Estimate) -> str:
     if not estimate.rows:
-        return "no row is left to embed"
+        return "no row is left to do"
     quota = "under a minute" if estimate.minutes < 1 else f"{estimate.minutes:.0f} min"
     return (
-        f"{estimate.rows:,} rows to embed, about {estimate.tokens:,} tokens in {estimate.requests:,} requests, "
-        f"{estimate.cost_usd:.4f} USD, {quota} under the quota"
+        f"{estimate.rows:,} rows to do, about {estimate.tokens:,} tokens in {estimate.requests:,} requests, "
+        f"{_money(estimate.cost_usd)}, {quota} under the quota"
     )
+
+
+def _money(usd: float | None) -> str:
+    return "at a price that is not known here" if usd is None else f"{usd:.4f} USD"

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 from aiohttp import web
 
+from emulator.ai.chat import Chat
 from emulator.ai.embeddings import Embeddings
 from emulator.ai.errors import ServiceError, refusal, resource_not_found
 from emulator.ai.faults import Faults
@@ -43,7 +44,9 @@ def create_app(
         executor: Where embeddings are computed, shut down with the application; threads unless given.
     """
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ai")
-    embeddings = Embeddings(lookup, identity, usage, quota or Quota(), executor or threads)
+    quota = quota or Quota()
+    embeddings = Embeddings(lookup, identity, usage, quota, executor or threads)
+    chat = Chat(lookup, identity, usage, quota, threads)
     language = Language(lookup, identity, usage, threads)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -64,6 +67,8 @@ def create_app(
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_piece_by_piece, _refusals, spoiling(faults)])
     app.router.add_post("/openai/deployments/{deployment}/embeddings", route(embeddings.by_deployment, openai_kinds))
     app.router.add_post("/openai/v1/embeddings", route(embeddings.by_model, openai_kinds))
+    app.router.add_post("/openai/deployments/{deployment}/chat/completions", route(chat.by_deployment, openai_kinds))
+    app.router.add_post("/openai/v1/chat/completions", route(chat.by_model, openai_kinds))
     app.router.add_post("/language/:analyze-text", route(language.analyze_text, language_kinds))
     app.router.add_route("*", "/{path:.*}", route(_not_served, openai_kinds | language_kinds))
 

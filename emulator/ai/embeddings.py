@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from emulator.ai import tokens, vectors
+from emulator.ai import deployments, tokens, vectors
 from emulator.ai.authentication import (
     COGNITIVE_AUDIENCE,
     FOUNDRY_AUDIENCE,
@@ -20,14 +18,13 @@ from emulator.ai.authentication import (
     Operation,
     authorize,
 )
-from emulator.ai.errors import ServiceError, invalid_request, refusal, resource_not_found
+from emulator.ai.errors import invalid_request, resource_not_found
 from emulator.ai.models import EMBEDDING_MODELS, MAX_INPUT_TOKENS, MAX_INPUTS, MAX_REQUEST_TOKENS, EmbeddingModel
-from emulator.ai.quota import Quota, Remaining, Throttled, estimate_tokens
+from emulator.ai.quota import Quota, Remaining, estimate_tokens
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Deployment, Lookup
 from emulator.identity import Identity
 
-_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _DENIED = (
     "The principal `{{principal}}` lacks the required data action "
     "`Microsoft.CognitiveServices/accounts/OpenAI/deployments/embeddings/action` to perform `POST {path}` operation."
@@ -37,10 +34,6 @@ _BY_MODEL = Operation(
     OPENAI_ROLES, _DENIED.format(path="/openai/v1/embeddings"), (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE), True
 )
 _BAD_INPUT = "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
-_NO_DEPLOYMENT = (
-    "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, "
-    "please wait a moment and try again."
-)
 
 
 @dataclass(frozen=True)
@@ -132,47 +125,34 @@ class Embeddings:
         self._lookup = lookup
         self._identity = identity
         self._usage = usage
-        self._quota = quota
+        self._gate = deployments.Gate(quota, usage, "Embeddings_Create")
         self._executor = executor
 
     async def by_deployment(self, request: web.Request, account: Account) -> web.Response:
         """Answer the classic route, where the deployment is in the path."""
         authorize(request, account, self._lookup, self._identity, _BY_DEPLOYMENT)
         version = request.query.get("api-version", "")
-        if not _API_VERSION.fullmatch(version):
+        if not deployments.API_VERSION.fullmatch(version):
             raise resource_not_found()
-        return await self._embed(account, request.match_info["deployment"], await _body(request), version)
+        return await self._embed(account, request.match_info["deployment"], await deployments.body_of(request), version)
 
     async def by_model(self, request: web.Request, account: Account) -> web.Response:
         """Answer the v1 route, where the deployment is the body's `model` and no api-version is needed."""
         authorize(request, account, self._lookup, self._identity, _BY_MODEL)
-        body = await _body(request)
+        body = await deployments.body_of(request)
         return await self._embed(account, str(body.get("model") or ""), body, "v1")
 
     async def _embed(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
-        deployment = _find(account, name)
+        deployment = deployments.find(account, name)
         model = EMBEDDING_MODELS.get(deployment.model)
         if model is None:
-            raise refusal(
-                400,
-                "OperationNotSupported",
-                f"The embeddings operation does not work with the specified model, {deployment.model}. "
-                "Please choose different model and try again.",
-            )
+            raise deployments.wrong_model("embeddings", deployment.model)
         remaining = self._take(account, deployment, body.get("input"), version)
         wanted = _wanted(body, model)
         loop = asyncio.get_running_loop()
         answer, billed = await loop.run_in_executor(self._executor, _answer, wanted, model)
         self._usage.answered(account.name, deployment.name, len(wanted.texts), billed)
-        request_id = str(uuid.uuid4())
-        headers = {
-            "x-ratelimit-remaining-requests": str(remaining.requests),
-            "x-ratelimit-remaining-tokens": str(remaining.tokens),
-            "x-ms-region": account.location,
-            "x-ms-deployment-name": deployment.name,
-            "x-request-id": request_id,
-            "apim-request-id": request_id,
-        }
+        headers = deployments.answer_headers(account, deployment, remaining)
         return web.Response(body=answer, content_type="application/json", headers=headers)
 
     def _take(self, account: Account, deployment: Deployment, value: object, version: str) -> Remaining:
@@ -182,37 +162,4 @@ class Embeddings:
             estimate_tokens(len(item)) if isinstance(item, str) else len(item) if isinstance(item, list) else 1
             for item in items
         )
-        try:
-            return self._quota.take(account.resource_id, deployment.name, deployment.capacity, estimated)
-        except Throttled as throttled:
-            self._usage.refused(account.name, deployment.name)
-            raise _too_many(throttled, version) from None
-
-
-def _find(account: Account, name: str) -> Deployment:
-    for deployment in account.deployments.values():
-        if deployment.name.lower() == name.lower():  # names of ARM resources do not differ by case
-            return deployment
-    raise refusal(404, "DeploymentNotFound", _NO_DEPLOYMENT)
-
-
-async def _body(request: web.Request) -> Mapping[str, Any]:
-    try:
-        body = orjson.loads(await request.read())
-    except orjson.JSONDecodeError as error:
-        raise invalid_request(f"We could not parse the JSON body of your request: {error}") from None
-    if not isinstance(body, dict):
-        raise invalid_request("The body of the request must be a JSON object.")
-    return body
-
-
-def _too_many(throttled: Throttled, version: str) -> ServiceError:
-    seconds = throttled.whole_seconds
-    message = (
-        f"Requests to the Embeddings_Create Operation under Azure OpenAI API version {version} have exceeded "
-        f"{throttled.limit} of your current OpenAI S0 pricing tier. Please retry after {seconds} second"
-        f"{'' if seconds == 1 else 's'}. Please go here: https://aka.ms/oai/quotaincrease if you would like to further "
-        "increase the default rate limit."
-    )
-    headers = {"Retry-After": str(seconds), "Retry-After-Ms": str(throttled.milliseconds)}
-    return refusal(429, "429", message, headers)
+        return self._gate.take(account, deployment, estimated, version)

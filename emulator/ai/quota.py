@@ -9,7 +9,7 @@ bucket is not in debt, and leaves it in debt; otherwise it could never be served
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 _TOKENS_PER_MINUTE = 1_000
@@ -97,6 +97,31 @@ class Quota:
             level.requests -= 1
             level.tokens -= tokens
             return Remaining(max(0, int(level.tokens)), max(0, int(level.requests)))
+
+
+class RequestQuota:
+    """Limits of requests a minute; a whole minute's may come at once. Safe from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with full buckets; `clock` gives seconds."""
+        self._clock = clock
+        self._levels: dict[Hashable, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, who: Hashable, per_minute: int) -> None:
+        """Take one request out of somebody's bucket.
+
+        Raises:
+            Throttled: It is empty; nothing was taken.
+        """
+        with self._lock:
+            now = self._clock()
+            level, at = self._levels.get(who, (float(per_minute), now))
+            level = min(float(per_minute), level + max(0.0, now - at) * per_minute / 60)
+            if level < 1 - _EARLY:
+                self._levels[who] = (level, now)
+                raise Throttled("call rate limit", (1 - level) * 60 / per_minute)
+            self._levels[who] = (level - 1, now)
 
 
 def estimate_tokens(characters: int) -> int:

@@ -13,22 +13,28 @@ from emulator.ai.errors import ServiceError, refusal
 from emulator.ai.faults import REFUSALS, Faults
 
 _POLL_SECONDS = 0.05
-_THROTTLED = (
-    "Requests to the Embeddings_Create Operation have exceeded call rate limit of your current OpenAI S0 pricing tier."
-)
+_THROTTLED = {
+    "openai": "Requests to the {operation} Operation have exceeded call rate limit of your current OpenAI S0 pricing "
+    "tier.",
+    "language": "Requests to the Analyze_Text Operation have exceeded call rate limit of your current Language S "
+    "pricing tier.",
+}
+_SERVICES = {"/openai/": "openai", "/language/": "language"}
 _DENIED = "Access denied due to invalid subscription key or wrong API endpoint."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def spoiling(faults: Faults) -> Any:
-    """Return the middleware that lets requests to Azure OpenAI fail while a fault is set."""
+    """Return the middleware that lets requests to a service fail while a fault is set for it."""
 
     @web.middleware
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
-        kind = faults.take() if request.path.startswith("/openai/") else None
+        service = next((name for path, name in _SERVICES.items() if request.path.startswith(path)), None)
+        kind = faults.take(service) if service else None
         if kind in REFUSALS:
-            raise _refusal(kind)
+            operation = "ChatCompletions_Create" if request.path.endswith("/completions") else "Embeddings_Create"
+            raise _refusal(kind, _THROTTLED[str(service)].format(operation=operation))
         answer = await handler(request)
         if kind is None or not isinstance(answer, web.Response) or not isinstance(answer.body, bytes):
             return answer
@@ -37,22 +43,24 @@ def spoiling(faults: Faults) -> Any:
         if kind == "half":
             return await _half(request, answer.body)
         document = orjson.loads(answer.body)
+        # Vectors, answers of a model, or documents; each keeps its `index` or `id`.
+        parts = document.get("data") or document.get("choices") or document["results"]["documents"]
         if kind == "short":
-            del document["data"][-1]
+            del parts[-1]
         else:
-            document["data"].reverse()  # each keeps its `index`
+            parts.reverse()
         answer.body = orjson.dumps(document)
         return answer
 
     return spoil
 
 
-def _refusal(kind: str) -> ServiceError:
+def _refusal(kind: str, throttled: str) -> ServiceError:
     match kind:
         case "429":
-            return refusal(429, "429", f"{_THROTTLED} Please retry after 1 second.", {"Retry-After": "1"})
+            return refusal(429, "429", f"{throttled} Please retry after 1 second.", {"Retry-After": "1"})
         case "429-without-wait":
-            return refusal(429, "429", _THROTTLED)
+            return refusal(429, "429", throttled)
         case "500":
             return refusal(500, "InternalServerError", "The server had an error while processing your request.")
         case "503":

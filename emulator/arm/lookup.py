@@ -46,6 +46,7 @@ class Account:
     public_access: bool
     deployments: Mapping[str, Deployment]
     in_rules: bool = True
+    sku: str = ""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class ArmLookup:
             public_access=private or properties.get("publicNetworkAccess") == "Enabled",
             deployments=listed,
             in_rules=private or _in_rules(resource),
+            sku=resource.body["sku"]["name"],
         )
 
     def _server(self, resource: Resource, *, private: bool) -> ServerView:

@@ -19,9 +19,14 @@ DECLARE
     texts text[] := vectorize.template_columns(j.template);
     complete boolean;
 BEGIN
+    IF NOT vectorize.embeds(j) THEN
+        RAISE EXCEPTION 'job %: its operation is %, which makes no vectors to search by', j.name, j.operation USING ERRCODE = 'wrong_object_type',
+            HINT = format('Its values are in %s: query them with SQL. Jobs with vectors: %s', vectorize.place(j),
+                coalesce((SELECT string_agg(DISTINCT o.name, ', ' ORDER BY o.name) FROM vectorize.job AS o WHERE vectorize.embeds(o) AND o.state <> 'removed'), 'none'));
+    END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
     IF chunked THEN
-        SELECT * INTO rows_of FROM vectorize.job AS o WHERE o.name = j.name AND o.stage = 'split';
+        SELECT * INTO rows_of FROM vectorize.job AS o WHERE o.name = j.name AND o.operation = 'split';
         -- Row security, deletes and filters are the table's own.
         tables := format('%s JOIN %s AS o ON %s', tables, vectorize.table_name(j.declared_source), vectorize.key_match(rows_of, 's.{name}', 'o.{name}'));
     END IF;

@@ -31,22 +31,4 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     END$x$
 $$;
 
--- One claimed batch of a splitter: render, cut, write. Nothing is called, so nothing is waited for.
-CREATE OR REPLACE PROCEDURE vectorize.split_batch(INOUT s vectorize.session, j vectorize.job, d vectorize.deployment, lease bigint, versions bigint[])
-LANGUAGE plpgsql AS $$
-DECLARE
-    batch vectorize.batch := vectorize.prepare(j, d, versions);
-    results vectorize.result[];
-    settled integer := 0;
-BEGIN
-    results := ARRAY(
-        SELECT ROW(r.version, r.outcome, r.digest, NULL, r.error, r.input,
-                   CASE WHEN r.outcome = 'embed' THEN vectorize.split(batch.texts[r.input], j.chunk_tokens, j.chunk_overlap, d.bytes_per_token) END)::vectorize.result
-        FROM pg_catalog.unnest(batch.results) AS r);
-    COMMIT;
-    CALL vectorize.settle_results(s, settled, j, lease, results, NULL);
-    CALL vectorize.end_batch(s, lease, versions, settled);
-END
-$$;
-
 RESET ROLE;

@@ -11,11 +11,13 @@ CREATE OR REPLACE FUNCTION vectorize.classify(state text, message text) RETURNS 
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
         WHEN left(state, 2) IN ('42', '3F', '0A') OR state = '28000' THEN 'here'
+        -- Language puts the reason into an inner error. These are about the request, which is the same for every text (unverified).
+        WHEN message ~ '^\s*azure_cognitive\.' AND message ~ '\m(InvalidParameterValue|UnsupportedLanguageCode|OperationNotSupported)\M' THEN 'here'
         WHEN code ~ '^(408|409|429|5\d\d)$' THEN 'later'
         WHEN code ~ '^(401|403|404)$' THEN 'refused'
         WHEN code ~ '^4\d\d$' THEN 'input'
         WHEN code ~* '(permissiondenied|unauthorized|authentication|deploymentnotfound|accessdenied|forbidden)' THEN 'refused'
-        WHEN code ~* '(invalidrequest|badrequest|invalid_request|contextlength|content_filter)' THEN 'input'
+        WHEN code ~* '(invalidrequest|invaliddocument|invalidargument|badrequest|invalid_request|contextlength|content_filter)' THEN 'input'
         ELSE 'later' END
     FROM (SELECT (regexp_match(message, '^\s*[a-z_]+\.[a-z_]+:\s*(\w+)'))[1] AS code) AS m
 $$;

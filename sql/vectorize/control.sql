@@ -6,7 +6,7 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 CREATE OR REPLACE FUNCTION vectorize.job_rows(wanted text) RETURNS SETOF vectorize.job
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM vectorize.job AS j WHERE j.name = wanted AND j.state <> 'removed' ORDER BY j.stage, j.standing, j.generation DESC;
+    RETURN QUERY SELECT * FROM vectorize.job AS j WHERE j.name = wanted AND j.state <> 'removed' ORDER BY j.operation = 'split', j.standing, j.generation DESC;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', wanted USING ERRCODE = 'undefined_object',
             HINT = 'Jobs: ' || coalesce((SELECT string_agg(DISTINCT name, ', ' ORDER BY name) FROM vectorize.job WHERE state <> 'removed'), 'none');
@@ -17,7 +17,7 @@ $$;
 -- The generation that searches use.
 CREATE OR REPLACE FUNCTION vectorize.job_named(wanted text) RETURNS vectorize.job
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j FROM vectorize.job_rows(wanted) AS j WHERE j.stage = 'embed' AND j.standing = 'current'
+    SELECT j FROM vectorize.job_rows(wanted) AS j WHERE j.operation <> 'split' AND j.standing = 'current'
 $$;
 
 -- Workers leave the job alone; changes go on being noted.
@@ -53,11 +53,11 @@ BEGIN
 END
 $$;
 
--- Whether something is embedded for it: not a generation that is only kept, nor a splitter that only such ones read.
+-- Whether something is done for it: not a generation that is only kept, nor a splitter that only such ones read.
 CREATE OR REPLACE FUNCTION vectorize.is_live(j vectorize.job) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE j.stage WHEN 'embed' THEN j.standing <> 'previous'
-        ELSE EXISTS (SELECT FROM vectorize.job AS o WHERE o.source = j.target_table AND o.stage = 'embed' AND o.standing <> 'previous') END
+    SELECT CASE WHEN j.operation <> 'split' THEN j.standing <> 'previous'
+        ELSE EXISTS (SELECT FROM vectorize.job AS o WHERE o.source = j.target_table AND o.operation <> 'split' AND o.standing <> 'previous') END
 $$;
 
 -- Queues the rows in quarantine again. They stay listed until they succeed.
@@ -81,17 +81,16 @@ BEGIN
 END
 $$;
 
--- Embeds every row again, whatever its receipt says.
+-- Does every row again, whatever its receipt says.
 CREATE OR REPLACE PROCEDURE vectorize.reembed(job text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     r vectorize.job;
 BEGIN
-    FOR r IN SELECT * FROM vectorize.job_rows(reembed.job) AS o WHERE o.stage = 'embed' AND o.standing <> 'previous' LOOP
+    FOR r IN SELECT * FROM vectorize.job_rows(reembed.job) AS o WHERE o.operation <> 'split' AND o.standing <> 'previous' LOOP
         -- Another fingerprint makes every receipt old; searches go on with the vectors that are there.
-        UPDATE vectorize.job AS o
-        SET revision = o.revision + 1, fingerprint = vectorize.fingerprint(o.deployment, o.dimensions, o.template, o.revision + 1)
-        WHERE o.id = r.id;
+        r.revision := r.revision + 1;
+        UPDATE vectorize.job AS o SET revision = r.revision, fingerprint = vectorize.fingerprint(r) WHERE o.id = r.id;
         PERFORM vectorize.restart_sweep(r.id);
     END LOOP;
 END

@@ -30,25 +30,26 @@ DECLARE
     lines text[] := '{}';
     field record;
 BEGIN
-    IF new.stage = 'embed' AND new.standing = 'next' AND (old.id IS NULL OR old.standing <> 'next') THEN
+    IF new.operation <> 'split' AND new.standing = 'next' AND (old.id IS NULL OR old.standing <> 'next') THEN
         RETURN ARRAY[format('generation %s is %s, to %s of type %s(%s), by %s; searches use generation %s until it is complete', new.generation,
             CASE WHEN old.id IS NULL THEN 'new' ELSE 'taken up again' END, vectorize.place(new), new.type, new.dimensions, new.deployment,
-            (SELECT generation FROM vectorize.job WHERE name = new.name AND stage = 'embed' AND standing = 'current'))];
+            (SELECT generation FROM vectorize.job WHERE name = new.name AND operation <> 'split' AND standing = 'current'))];
     ELSIF old.id IS NULL OR old.state = 'removed' THEN
         RETURN vectorize.describe_creation(new);
     END IF;
     FOR field IN
         SELECT o.key, o.value AS was, n.value AS becomes
         FROM jsonb_each(to_jsonb(old)) AS o JOIN jsonb_each(to_jsonb(new)) AS n USING (key)
-        WHERE o.value <> n.value AND o.key = ANY (CASE new.stage WHEN 'split' THEN '{template,chunk_tokens,chunk_overlap}'::text[]
-            ELSE '{template,distance,index_method,index_options,index_coverage,deployment,batch_size}' END)
+        WHERE o.value <> n.value AND o.key = ANY (CASE new.operation WHEN 'split' THEN '{template,chunk_tokens,chunk_overlap}'::text[]
+            ELSE '{template,arguments,distance,index_method,index_options,index_coverage,deployment,batch_size}' END)
         ORDER BY o.key
     LOOP
         lines := lines || format('%s was %s, is %s', replace(field.key, '_', ' '), field.was, field.becomes);
     END LOOP;
     IF old.fingerprint <> new.fingerprint THEN
-        lines := lines || CASE new.stage WHEN 'split' THEN 'every text is cut again, and chunks that change are embedded'
-            ELSE 'every row is embedded again with the new template' END;
+        lines := lines || CASE WHEN new.operation = 'split' THEN 'every text is cut again, and chunks that change are embedded'
+            WHEN vectorize.embeds(new) THEN 'every row is embedded again with the new template'
+            ELSE format('every row is done again (%s): its text, the arguments or the model are others', new.operation) END;
     END IF;
     RETURN lines;
 END
@@ -61,11 +62,12 @@ DECLARE
     lines text[];
     user_triggers text;
 BEGIN
-    IF j.stage = 'split' THEN
+    IF j.operation = 'split' THEN
         RETURN ARRAY[format('created: %s in chunks of at most %s tokens to %s', vectorize.table_name(j.source), j.chunk_tokens, vectorize.place(j))];
     END IF;
-    lines := ARRAY[format('created: %s%s to %s, %s(%s), by %s', CASE WHEN j.source <> j.declared_source THEN 'the chunks of ' ELSE '' END,
-        vectorize.table_name(j.declared_source), vectorize.place(j), j.type, j.dimensions, j.deployment)];
+    lines := ARRAY[format('created: %s%s to %s, %s, by %s', CASE WHEN j.source <> j.declared_source THEN 'the chunks of ' ELSE '' END,
+        vectorize.table_name(j.declared_source), vectorize.place(j), CASE WHEN vectorize.embeds(j) THEN format('%s(%s)', j.type, j.dimensions) ELSE j.type END,
+        coalesce(j.deployment, j.operation))];
     SELECT string_agg(tgname, ', ' ORDER BY tgname) INTO user_triggers FROM pg_trigger
     WHERE tgrelid = j.source AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype::int & 16 > 0 AND tgname !~ '^vectorize_\d+';
     IF j.target = 'column' AND j.source = j.declared_source THEN
@@ -93,7 +95,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Everybody locks the job before its sweep, and that before items. What reads a splitter's table has not seen all either.
     UPDATE vectorize.job SET swept_at = NULL, caught_up_at = NULL
-    WHERE id = job_id OR source = (SELECT s.target_table FROM vectorize.job AS s WHERE s.id = job_id AND s.stage = 'split');
+    WHERE id = job_id OR source = (SELECT s.target_table FROM vectorize.job AS s WHERE s.id = job_id AND s.operation = 'split');
     EXECUTE format('UPDATE vectorize_jobs.sweep_%s SET phase = ''source'', compare = true, k1 = NULL, missing = 0, stale = 0, orphaned = 0, started_at = clock_timestamp()', job_id);
 END
 $$;

@@ -38,19 +38,19 @@ BEGIN
 END
 $$;
 
--- What makes the place for the vectors, or for the chunks, where it is not there yet. Adding a column without a default
+-- What makes the place for the vectors, the chunks or other values, where it is not there yet. Adding a column without a default
 -- rewrites nothing.
 CREATE OR REPLACE FUNCTION vectorize.target_statements(j vectorize.job) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    vectors text := format('%s.%I(%s)', vectorize.vector_schema(), j.type, j.dimensions);
+    type text := vectorize.value_type(j);
     target text := vectorize.target_table_name(j.source, j.target_column);
     names text := (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord));
     keys text;
 BEGIN
     IF j.target = 'column' THEN
         IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = j.source AND attname = j.target_column AND NOT attisdropped) THEN
-            RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, vectors);
+            RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, type);
         END IF;
         RETURN;
     ELSIF vectorize.side_table(j.source, j.target_column) IS NOT NULL THEN
@@ -58,12 +58,13 @@ BEGIN
     END IF;
     SELECT string_agg(format('%I %s', c, d), ', ' ORDER BY ord) INTO keys
     FROM unnest(j.key_columns, vectorize.key_definitions(j.source, j.key_columns)) WITH ORDINALITY AS x (c, d, ord);
-    IF j.stage = 'split' THEN
+    IF j.operation = 'split' THEN
         -- A chunk's number tells where it stands in its text; its id stays when it moves there, and with it the vector.
         RETURN NEXT format('CREATE TABLE %s (chunk_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, %s, chunk integer NOT NULL, content text COLLATE "C" NOT NULL)', target, keys);
         RETURN NEXT format('CREATE INDEX ON %s (%s)', target, names);
     ELSE
-        RETURN NEXT format('CREATE TABLE %s (%s, %I %s NOT NULL, PRIMARY KEY (%s))%s', target, keys, j.target_column, vectors, names, vectorize.row_storage(j.type, j.dimensions));
+        RETURN NEXT format('CREATE TABLE %s (%s, %I %s NOT NULL, PRIMARY KEY (%s))%s', target, keys, j.target_column, type, names,
+            CASE WHEN vectorize.embeds(j) THEN vectorize.row_storage(j.type, j.dimensions) END);
     END IF;
 END
 $$;

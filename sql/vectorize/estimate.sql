@@ -3,7 +3,8 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- All that a job has to do: in its current generation, and in the next where there is one; of texts that are not cut yet, the
--- chunks that they will make. Tokens and cost are estimates (tokens.sql); rows in quarantine count as if they were tried again.
+-- chunks that they will make. Tokens and cost are estimates (tokens.sql); rows in quarantine count as if they were tried again. A
+-- cost is NULL where no price is known.
 CREATE OR REPLACE FUNCTION vectorize.estimate(job text, OUT rows bigint, OUT tokens bigint, OUT requests bigint, OUT cost_usd numeric, OUT minutes numeric)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -13,10 +14,10 @@ DECLARE
     part record;
 BEGIN
     rows := 0; tokens := 0; requests := 0; cost_usd := 0; minutes := 0;
-    FOR j IN SELECT * FROM vectorize.job_rows(estimate.job) AS r WHERE r.standing <> 'previous' ORDER BY r.stage DESC LOOP
+    FOR j IN SELECT * FROM vectorize.job_rows(estimate.job) AS r WHERE r.standing <> 'previous' ORDER BY r.operation = 'split' DESC LOOP
         SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
         SELECT * INTO part FROM vectorize.estimate_rest(j, d);
-        IF j.stage = 'split' THEN
+        IF j.operation = 'split' THEN
             uncut := vectorize.estimate_chunks(j, part.rows, part.tokens);
             CONTINUE;
         ELSIF j.source <> j.declared_source THEN
@@ -24,6 +25,8 @@ BEGIN
             part.tokens := part.tokens + uncut.tokens;
         END IF;
         rows := rows + part.rows;
+        CONTINUE WHEN d.name IS NULL;  -- nothing is called
+        part.tokens := CASE WHEN d.tokens_per_minute > 0 THEN part.tokens + part.rows * coalesce(vectorize.characters_around(j), 0) / 4 ELSE 0 END;
         tokens := tokens + part.tokens;
         requests := requests + ceil(greatest(part.rows::numeric / j.batch_size, part.tokens / 240000.0));
         cost_usd := cost_usd + round(part.tokens * d.price_per_million_tokens / 1000000, 6);
@@ -63,7 +66,7 @@ BEGIN
         SELECT count(*), count(*) FILTER (WHERE due), coalesce(sum(vectorize.tokens(content, $4)) FILTER (WHERE due AND copy = 1), 0) FROM counted
     $q$, vectorize.key_list(cardinality(j.key_columns), 's.k%s'), vectorize.key_match(j, 'r.k{n}', 's.k{n}'),
         vectorize.key_list(cardinality(j.key_columns), 'j.k%s')), '{job}', j.id::text)
-    INTO seen, rows, tokens USING share, j.fingerprint, j.batch_size, d.bytes_per_token;
+    INTO seen, rows, tokens USING share, j.fingerprint, j.batch_size, coalesce(d.bytes_per_token, 4);
     IF share < 100 AND seen > 0 THEN
         scale := all_rows::float8 / seen;  -- by the rows that the sample really had, which vary more than the table's size is off
     END IF;

@@ -5,7 +5,7 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 
--- The pieces that all of them share.
+-- The pieces that they share.
 CREATE OR REPLACE FUNCTION vectorize.access_parts(j vectorize.job) RETURNS TABLE (mark text, value text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM (VALUES
@@ -24,6 +24,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
             ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s OFFSET 0)', vectorize.table_name(j.target_table),
                         vectorize.key_match(j, 't.{name}', 's.{name}')) END),
+        ('{as stored}', vectorize.stored_value(j, 'b.carried')),
+        ('{value}', CASE WHEN vectorize.embeds(j) THEN 'vector' ELSE 'value' END),
         -- Last: a template may hold the words above.
         ('{text}', vectorize.template_expression(j.template, j.source, 's'))) AS p (mark, value)
 $$;
@@ -37,14 +39,14 @@ $$;
 -- read:   the present text of rows named by key; a row that is gone is left out.
 -- scan:   the next rows by key, for sweeps.
 -- sample: a share of all rows, for estimates.
--- lock:   like read, and locked for the vector that follows; rows that somebody else holds are left out, not waited for.
--- write:  the vectors, NULL for rows that have none; of a splitter the chunks, as JSON arrays. What a constraint or a trigger puts
---         off would run at the worker's commit, with the worker's rights and outside its EXCEPTION block; so it runs here.
+-- lock:   like read, and locked for the value that follows; rows that somebody else holds are left out, not waited for.
+-- write:  the values (operation.sql), NULL for rows that have none. What a constraint or a trigger puts off would run at the worker's
+--         commit, with the worker's rights and outside its EXCEPTION block; so it runs here.
 CREATE OR REPLACE FUNCTION vectorize.access_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, returns text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH typed AS (
         SELECT vectorize.typed_keys(j, 'vectorize_a%s %s[]') AS arrays, vectorize.typed_keys(j, 'vectorize_a%s %s') AS after,
-               vectorize.typed_keys(j, 'k%s %s') AS keys, CASE j.stage WHEN 'split' THEN 'jsonb[]' ELSE format('%s.%I[]', vectorize.vector_schema(), j.type) END AS vectors
+               vectorize.typed_keys(j, 'k%s %s') AS keys
     )
     SELECT f.* FROM typed, LATERAL (VALUES
         ('read', arrays, 'TABLE (ord bigint, content text, stored boolean)', $x$BEGIN
@@ -70,31 +72,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             RETURN QUERY SELECT b.ord, {text}, {stored} FROM ROWS FROM ({unnested}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || ', vectorize_vectors ' || vectors, 'boolean', CASE WHEN j.stage = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$DECLARE
+        ('write', arrays || format(', vectorize_vectors %s[]', vectorize.carried_type(j)), 'boolean', vectorize.writer(j))
+    ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL
+$$;
+
+-- The body of `write`; what it stores of a value is in the mark {as stored}.
+CREATE OR REPLACE FUNCTION vectorize.writer(j vectorize.job) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN j.operation = 'split' THEN vectorize.chunk_writer() WHEN j.target = 'column' THEN $x$DECLARE
             vectorize_filled bigint;
         BEGIN
             WITH written AS (
-                UPDATE {source} AS s SET {column} = b.vector
-                FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector)
-                WHERE {match} AND (b.vector IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.vector IS NOT NULL AS filled
+                UPDATE {source} AS s SET {column} = {as stored}
+                FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, carried)
+                WHERE {match} AND (b.carried IS NOT NULL OR s.{column} IS NOT NULL) RETURNING b.carried IS NOT NULL AS filled
             )
             SELECT pg_catalog.count(*) INTO vectorize_filled FROM written AS w WHERE w.filled;
             IF vectorize_filled <> pg_catalog.cardinality(vectorize_vectors) - pg_catalog.cardinality(pg_catalog.array_positions(vectorize_vectors, NULL)) THEN
-                RAISE EXCEPTION 'a trigger or a policy of the table kept the vector from being written';
+                RAISE EXCEPTION 'a trigger or a policy of the table kept the {value} from being written';
             END IF;
             SET CONSTRAINTS ALL IMMEDIATE;
             RETURN true;
         END$x$ ELSE $x$BEGIN
             INSERT INTO {target} ({names}, {column})
-                SELECT {k}, vector FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE vector IS NOT NULL ORDER BY {k}
+                SELECT {k}, {as stored} FROM ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, carried) WHERE b.carried IS NOT NULL ORDER BY {k}
                 ON CONFLICT ({names}) DO UPDATE SET {column} = excluded.{column};
             IF pg_catalog.array_ndims(pg_catalog.array_positions(vectorize_vectors, NULL)) > 0 THEN
-                DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, vector) WHERE b.vector IS NULL AND {match};
+                DELETE FROM {target} AS s USING ROWS FROM ({unnested}, pg_catalog.unnest(vectorize_vectors)) AS b ({k}, carried) WHERE b.carried IS NULL AND {match};
             END IF;
             SET CONSTRAINTS ALL IMMEDIATE;
             RETURN true;
-        END$x$ END)
-    ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL
+        END$x$ END
 $$;
 
 -- The search path of these functions: the catalog and the key's own types; for `write` what the user's triggers expect, as in

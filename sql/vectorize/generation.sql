@@ -39,8 +39,8 @@ DECLARE
     splitter vectorize.job;
     began timestamptz;
 BEGIN
-    SELECT o.* INTO splitter FROM vectorize.job AS o JOIN vectorize.job AS j ON o.target_table = j.source AND o.stage = 'split'
-    WHERE j.id = job_id AND j.stage = 'embed' AND j.swept_at IS NULL;
+    SELECT o.* INTO splitter FROM vectorize.job AS o JOIN vectorize.job AS j ON o.target_table = j.source AND o.operation = 'split'
+    WHERE j.id = job_id AND j.operation <> 'split' AND j.swept_at IS NULL;
     IF NOT FOUND THEN
         RETURN false;
     ELSIF NOT vectorize.caught_up(splitter.id) THEN
@@ -71,11 +71,11 @@ BEGIN
     IF NOT FOUND OR NOT vectorize.caught_up(j.id)
         -- Without a vector there is nothing to index; the index comes with the first ones.
         OR (vectorize.index_state(j.id) NOT IN ('none', 'ready') AND vectorize.embedded_rows(j.id) > 0)
-        OR EXISTS (SELECT FROM vectorize.job AS o WHERE o.target_table = j.source AND o.stage = 'split' AND NOT vectorize.caught_up(o.id))
+        OR EXISTS (SELECT FROM vectorize.job AS o WHERE o.target_table = j.source AND o.operation = 'split' AND NOT vectorize.caught_up(o.id))
     THEN
         RETURN false;
     END IF;
-    UPDATE vectorize.job SET standing = 'previous', switched_at = clock_timestamp() WHERE name = j.name AND stage = 'embed' AND standing = 'current';
+    UPDATE vectorize.job SET standing = 'previous', switched_at = clock_timestamp() WHERE name = j.name AND operation <> 'split' AND standing = 'current';
     UPDATE vectorize.job SET standing = 'current', switched_at = clock_timestamp() WHERE id = j.id;
     RETURN true;
 END
@@ -85,7 +85,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.switch(job text) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     -- The splitter first: what reads its chunks waits for it.
-    SELECT max(s.generation) FROM (SELECT j.generation, vectorize.note_progress(j.id) AS switched FROM vectorize.job_rows(job) AS j ORDER BY j.stage DESC) AS s
+    SELECT max(s.generation) FROM (SELECT j.generation, vectorize.note_progress(j.id) AS switched FROM vectorize.job_rows(job) AS j ORDER BY j.operation = 'split' DESC) AS s
     WHERE s.switched
 $$;
 
@@ -99,7 +99,7 @@ DECLARE
     why text;
 BEGIN
     SELECT * INTO before FROM vectorize.job AS o
-    WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing = 'previous' AND o.switched_at IS NOT NULL
+    WHERE o.name = now_current.name AND o.operation <> 'split' AND o.standing = 'previous' AND o.switched_at IS NOT NULL
     ORDER BY o.switched_at DESC LIMIT 1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job %: no earlier generation is kept', now_current.name USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -112,7 +112,7 @@ BEGIN
     END IF;
     UPDATE vectorize.job AS o
     SET standing = 'previous', switched_at = CASE o.standing WHEN 'current' THEN clock_timestamp() ELSE o.switched_at END
-    WHERE o.name = now_current.name AND o.stage = 'embed' AND o.standing IN ('current', 'next');
+    WHERE o.name = now_current.name AND o.operation <> 'split' AND o.standing IN ('current', 'next');
     UPDATE vectorize.job AS o SET standing = 'current', switched_at = clock_timestamp() WHERE o.id = before.id;
     RAISE NOTICE 'job %: generation % is current again, and % is kept', now_current.name, before.generation, now_current.generation;
 END
@@ -124,7 +124,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
 BEGIN
-    SELECT * INTO j FROM vectorize.job_rows(discard.job) AS o WHERE o.stage = 'embed' AND o.generation = discard.generation;
+    SELECT * INTO j FROM vectorize.job_rows(discard.job) AS o WHERE o.operation <> 'split' AND o.generation = discard.generation;
     IF NOT FOUND OR j.standing = 'current' THEN
         RAISE EXCEPTION 'job %: generation % %', discard.job, discard.generation, CASE WHEN j.id IS NULL THEN 'is not there' ELSE 'is the one that searches use' END
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT * FROM vectorize.generations shows what there is.';
@@ -137,8 +137,8 @@ $$;
 -- The row of a generation, and that of the splitter where no other generation reads its chunks.
 CREATE OR REPLACE FUNCTION vectorize.with_splitter(job_id integer) RETURNS vectorize.job[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(o ORDER BY o.stage) FROM vectorize.job AS j JOIN vectorize.job AS o ON o.id = j.id OR (
-        o.stage = 'split' AND o.target_table = j.source
+    SELECT array_agg(o ORDER BY o.operation = 'split') FROM vectorize.job AS j JOIN vectorize.job AS o ON o.id = j.id OR (
+        o.operation = 'split' AND o.target_table = j.source
         AND NOT EXISTS (SELECT FROM vectorize.job AS x WHERE x.source = j.source AND x.id <> j.id))
     WHERE j.id = job_id
 $$;

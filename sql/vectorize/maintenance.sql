@@ -70,7 +70,7 @@ DECLARE
     state text;
     partitioned boolean;
 BEGIN
-    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state IN ('active', 'paused') AND o.stage = 'embed' AND o.standing <> 'previous' ORDER BY o.id LOOP
+    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state IN ('active', 'paused') AND vectorize.embeds(o) AND o.standing <> 'previous' ORDER BY o.id LOOP
         state := vectorize.index_state(j.id);
         partitioned := (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = j.target_table);
         IF state IN ('none', 'ready') THEN

@@ -23,7 +23,7 @@ DECLARE
     share float8 := vectorize.rate_now(b) * (1 - d.search_share) / 60;
     elapsed float8 := greatest(0, extract(epoch FROM clock_timestamp() - b.at));
 BEGIN
-    token_rate := d.tokens_per_minute * share;
+    token_rate := coalesce(d.tokens_per_minute, 1000000000) * share;  -- a service without tokens: as many as a deployment could have
     request_rate := d.requests_per_minute * share;
     IF request_rate < 2 THEN
         -- A call that is late makes the next one early, and here no second is shared by several: a third of a second more for each.
@@ -96,7 +96,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.request_tokens(d vectorize.deployment) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN greatest(d.tokens_per_minute / 30.0, 4.0 * d.tokens_per_minute / d.requests_per_minute);
+    RETURN coalesce(greatest(d.tokens_per_minute / 30.0, 4.0 * d.tokens_per_minute / d.requests_per_minute), 1000000000);
 END
 $$;
 

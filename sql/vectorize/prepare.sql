@@ -9,7 +9,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     batch vectorize.batch;
 BEGIN
-    EXECUTE format('SELECT * FROM vectorize_jobs.prepare_%s($1, $2, $3)', j.id) INTO batch USING j.fingerprint, d.bytes_per_token, versions;
+    EXECUTE format('SELECT * FROM vectorize_jobs.prepare_%s($1, $2, $3)', j.id) INTO batch USING j.fingerprint, coalesce(d.bytes_per_token, 4), versions;
     RETURN batch;
 END
 $$;
@@ -51,7 +51,7 @@ BEGIN
     )
     SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL,
                                  CASE o.outcome WHEN 'failed' THEN 'its workers died five times' WHEN 'kept' THEN o.error END,
-                                 CASE WHEN o.outcome = 'embed' THEN t.input END, NULL)::vectorize.result ORDER BY o.version)
+                                 CASE WHEN o.outcome = 'embed' THEN t.input END, NULL, NULL)::vectorize.result ORDER BY o.version)
             FROM judged AS o LEFT JOIN inputs AS t ON t.digest = o.digest),
            array_agg(t.content ORDER BY t.input), array_agg(coalesce(t.tokens, greatest(1, round(t.bytes * c.tokens_a_byte)))::integer ORDER BY t.input),
            array_agg(length(t.content) ORDER BY t.input)

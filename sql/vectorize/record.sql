@@ -2,13 +2,16 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- The generation whose vectors a specification could go on with: same table, same model and size, same kind of place.
+-- The generation whose values a specification could go on with: same table, same kind of place; of vectors the same model and size, since
+-- another's cannot be mixed with them. Other values are replaced in place.
 CREATE OR REPLACE FUNCTION vectorize.fitting_generation(spec jsonb, declared_source oid) RETURNS vectorize.job
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j FROM vectorize.job AS j JOIN vectorize.deployment AS had ON had.name = j.deployment
-    JOIN vectorize.deployment AS wanted ON wanted.name = spec ->> 'deployment' AND wanted.model = had.model
-    WHERE j.name = spec ->> 'name' AND j.stage = 'embed' AND j.declared_source = $2 AND EXISTS (SELECT FROM pg_class WHERE oid = j.source)
-      AND (j.declared_column, j.type, j.dimensions) = (spec ->> 'column', spec ->> 'type', (spec ->> 'dimensions')::int)
+    SELECT j FROM vectorize.job AS j
+    WHERE j.name = spec ->> 'name' AND j.operation = spec ->> 'operation' AND j.declared_source = $2 AND EXISTS (SELECT FROM pg_class WHERE oid = j.source)
+      AND (j.declared_column, j.type) = (spec ->> 'column', spec ->> 'type')
+      AND (NOT vectorize.embeds(j) OR j.dimensions = (spec ->> 'dimensions')::int AND EXISTS (
+          SELECT FROM vectorize.deployment AS had JOIN vectorize.deployment AS wanted ON wanted.model = had.model
+          WHERE had.name = j.deployment AND wanted.name = spec ->> 'deployment'))
       -- A chunked job's place is the table of its chunks, in which the vectors are a column.
       AND CASE WHEN spec -> 'chunking' = 'null' THEN j.source = j.declared_source AND j.target = spec ->> 'target'
                     AND (j.key_columns, j.key_types) = (SELECT k.key, vectorize.key_types($2, k.key)
@@ -61,12 +64,13 @@ DECLARE
 BEGIN
     before := vectorize.fitting_generation(spec, declared_on);
     PERFORM vectorize.forget_unusable(spec ->> 'name', before.id);
-    has_current := EXISTS (SELECT FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'embed' AND o.standing = 'current' AND o.id IS DISTINCT FROM before.id);
+    has_current := EXISTS (SELECT FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation <> 'split' AND o.standing = 'current' AND o.id IS DISTINCT FROM before.id);
     UPDATE vectorize.job AS o SET standing = 'previous' WHERE o.name = spec ->> 'name' AND o.standing = 'next' AND o.id IS DISTINCT FROM before.id;
     IF before.id IS NULL THEN
-        INSERT INTO vectorize.job AS o (name, generation, standing, source, declared_source, key_columns, key_types, key_operators, template, target,
+        INSERT INTO vectorize.job AS o (name, operation, generation, standing, source, declared_source, key_columns, key_types, key_operators, template, target,
             target_column, declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, fingerprint, facts, state)
-        VALUES (spec ->> 'name', (SELECT coalesce(max(o.generation), 0) + 1 FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'embed'),
+        VALUES (spec ->> 'name', spec ->> 'operation',
+            (SELECT coalesce(max(o.generation), 0) + 1 FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation <> 'split'),
             CASE WHEN has_current THEN 'next' ELSE 'current' END, read_from, declared_on, key, vectorize.key_types(read_from, key),
             vectorize.key_operators(read_from, key), row_template, CASE WHEN chunked THEN 'column' ELSE spec ->> 'target' END, wanted_column, spec ->> 'column',
             spec ->> 'type', (spec ->> 'dimensions')::int, spec ->> 'distance', spec ->> 'index', spec -> 'index_options', (spec ->> 'index_coverage')::real,
@@ -74,13 +78,13 @@ BEGIN
         RETURNING * INTO j;
     END IF;
     UPDATE vectorize.job AS o
-    SET key_columns = key, key_operators = vectorize.key_operators(read_from, key), template = row_template, distance = spec ->> 'distance',
+    SET key_columns = key, key_operators = vectorize.key_operators(read_from, key), template = row_template, arguments = spec -> 'arguments', distance = spec ->> 'distance',
         index_method = spec ->> 'index', index_options = spec -> 'index_options', index_coverage = (spec ->> 'index_coverage')::real,
         deployment = spec ->> 'deployment', batch_size = (spec ->> 'batch_size')::int, reason = NULL,
         standing = CASE WHEN NOT has_current THEN 'current' WHEN o.standing = 'previous' THEN 'next' ELSE o.standing END,
-        fingerprint = vectorize.fingerprint(spec ->> 'deployment', o.dimensions, row_template, o.revision),
         state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
     WHERE o.id = coalesce(before.id, j.id) RETURNING * INTO j;
+    UPDATE vectorize.job AS o SET fingerprint = vectorize.fingerprint(j) WHERE o.id = j.id RETURNING * INTO j;
     CALL vectorize.make_queue(j);
 END
 $$;
@@ -94,20 +98,20 @@ DECLARE
     tokens integer := (spec -> 'chunking' ->> 'max_tokens')::int;
     overlap integer := coalesce((spec -> 'chunking' ->> 'overlap')::int, 0);
 BEGIN
-    SELECT * INTO before FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.stage = 'split';
+    SELECT * INTO before FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation = 'split';
     IF (before.state = 'removed' AND (before.source, before.key_types, before.declared_column) IS DISTINCT FROM (declared_on, types, spec ->> 'column'))
         OR (before.id IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = before.source)) THEN
         PERFORM vectorize.forget(o.id) FROM vectorize.job AS o WHERE o.name = spec ->> 'name';
         before := NULL;
     END IF;
-    INSERT INTO vectorize.job AS o (name, stage, source, declared_source, key_columns, key_types, key_operators, template, target, target_column,
+    INSERT INTO vectorize.job AS o (name, operation, source, declared_source, key_columns, key_types, key_operators, template, target, target_column,
         declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, chunk_tokens, chunk_overlap,
         fingerprint, facts, state)
     VALUES (spec ->> 'name', 'split', declared_on, declared_on, key, types, vectorize.key_operators(declared_on, key), spec ->> 'template', 'table',
         coalesce(before.target_column, vectorize.free_column(spec, false, declared_on)), spec ->> 'column', 'vector', 1, 'cosine', 'none',
         '{}', 1, spec ->> 'deployment', (spec ->> 'batch_size')::int, tokens, overlap,
         sha256(convert_to(jsonb_build_array('split', spec ->> 'template', tokens, overlap)::text, 'UTF8')), '{}', coalesce(spec ->> 'state', 'active'))
-    ON CONFLICT (name) WHERE stage = 'split' DO UPDATE SET key_columns = excluded.key_columns, key_operators = excluded.key_operators,
+    ON CONFLICT (name) WHERE operation = 'split' DO UPDATE SET key_columns = excluded.key_columns, key_operators = excluded.key_operators,
         template = excluded.template, deployment = excluded.deployment, batch_size = excluded.batch_size, chunk_tokens = excluded.chunk_tokens,
         chunk_overlap = excluded.chunk_overlap, fingerprint = excluded.fingerprint, reason = NULL,
         state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
@@ -121,7 +125,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.forget_unusable(job_name text, fitting integer) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT vectorize.forget(j.id) FROM vectorize.job AS j
-    WHERE j.name = job_name AND j.stage = 'embed' AND j.id IS DISTINCT FROM fitting
+    WHERE j.name = job_name AND j.operation <> 'split' AND j.id IS DISTINCT FROM fitting
       AND (j.state = 'removed' OR NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source))
 $$;
 
@@ -137,9 +141,12 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION vectorize.fingerprint(deployment_name text, dimensions integer, template text, revision integer) RETURNS bytea
+-- What makes all rows of a job old when it changes: they were done by another model, or asked for in other words.
+CREATE OR REPLACE FUNCTION vectorize.fingerprint(j vectorize.job) RETURNS bytea
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT sha256(convert_to(jsonb_build_array(d.model, $2, $3, $4)::text, 'UTF8')) FROM vectorize.deployment AS d WHERE d.name = $1
+    SELECT sha256(convert_to(CASE WHEN vectorize.embeds(j) THEN jsonb_build_array(m.model, j.dimensions, j.template, j.revision)
+        ELSE jsonb_build_array(j.operation, j.arguments, m.model, j.template, j.revision) END::text, 'UTF8'))
+    FROM (SELECT (SELECT d.model FROM vectorize.deployment AS d WHERE d.name = j.deployment) AS model) AS m
 $$;
 
 RESET ROLE;

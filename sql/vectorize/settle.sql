@@ -1,4 +1,4 @@
--- Settle: vectors are written, receipts kept, items dropped, in one transaction.
+-- Settle: vectors, or what else was computed, are written, receipts kept, items dropped, in one transaction.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
@@ -80,7 +80,7 @@ BEGIN
             SELECT n.ctid FROM vectorize_jobs.item_{job} AS n WHERE n.version = ANY (ready) FOR UPDATE SKIP LOCKED))
         RETURNING i.version, {i.k}, i.attempts
     ), d AS MATERIALIZED (
-        SELECT {b.k}, b.attempts, r.outcome, r.digest, r.embedding, r.input, r.error, r.pieces, t.embedded, t.receipt, f.failure
+        SELECT {b.k}, b.attempts, r.outcome, r.digest, r.embedding, r.input, r.error, r.pieces, r.value, t.embedded, t.receipt, f.failure
         FROM done AS b JOIN unnest(results) AS r ON r.version = b.version
         LEFT JOIN LATERAL (SELECT r.embedded, r.ctid AS receipt FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS t ON true
         LEFT JOIN LATERAL (SELECT f.ctid AS failure FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
@@ -107,7 +107,6 @@ BEGIN
         count(*) FILTER (WHERE outcome = 'embed') + 0 * (SELECT count(nothing) FROM written), 0, 0
     INTO counts FROM d;
     RETURN counts;
-END $step$, '{value}', CASE j.stage WHEN 'split' THEN 'to_jsonb(d.pieces)'
-    ELSE format('CAST(coalesce(d.embedding, (vectors[d.input]).vector) AS %s.%I(%s))', vectorize.vector_schema(), j.type, j.dimensions) END), '{table}', (j.target = 'table')::text) $$;
+END $step$, '{value}', vectorize.carried_value(j)), '{table}', (j.target = 'table')::text) $$;
 
 RESET ROLE;

@@ -33,7 +33,7 @@ BEGIN
             s.written := s.written + coalesce(outcome.written, 0);
             IF pg_catalog.cardinality(outcome.held) > 0 THEN
                 s.hand := s.hand || ARRAY(
-                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, r.pieces)::vectorize.result
+                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, r.pieces, r.value)::vectorize.result
                     FROM pg_catalog.unnest(results[low:high]) AS r WHERE r.version = ANY (outcome.held));
                 s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
             END IF;
@@ -53,7 +53,7 @@ BEGIN
         tries := 0;
         IF state ~ '^(42|3F|0A|55000)' THEN
             -- Nothing that one row could be blamed for: a trigger of the source calls what is not there, or a right is missing.
-            PERFORM vectorize.stop(s.job, pg_catalog.format('writing the vectors failed: %s. Correct it, then CALL vectorize.resume', error));
+            PERFORM vectorize.stop(s.job, pg_catalog.format('writing the %s failed: %s. Correct it, then CALL vectorize.resume', CASE j.operation WHEN 'embed' THEN 'vectors' WHEN 'split' THEN 'chunks' ELSE 'values' END, error));
             COMMIT;
             RETURN;
         ELSIF low < high THEN
@@ -62,7 +62,7 @@ BEGIN
         ELSIF results[low].outcome <> 'kept' THEN
             -- First with removing the vector that is there; where the same trigger forbids that too, without.
             results[low] := ROW(results[low].version, CASE WHEN results[low].outcome = 'failed' THEN 'kept' ELSE 'failed' END,
-                                results[low].digest, NULL, error, NULL, results[low].pieces)::vectorize.result;
+                                results[low].digest, NULL, error, NULL, results[low].pieces, results[low].value)::vectorize.result;
         ELSE
             todo := pg_catalog.trim_array(todo, 2);
         END IF;

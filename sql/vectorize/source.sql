@@ -108,7 +108,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             WHERE a.attrelid = c.oid AND a.attname = ANY (vectorize.template_columns(j.template)) AND NOT a.attisdropped),
         'target', (
             SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-            WHERE a.attrelid = j.target_table AND a.attname = CASE j.stage WHEN 'split' THEN 'content' ELSE j.target_column END AND NOT a.attisdropped),
+            WHERE a.attrelid = j.target_table AND a.attname = CASE j.operation WHEN 'split' THEN 'content' ELSE j.target_column END AND NOT a.attisdropped),
         'triggers', (
             SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
             WHERE t.tgrelid = c.oid AND p.pronamespace = 'vectorize_jobs'::regnamespace AND t.tgenabled = 'A'

@@ -4,7 +4,7 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 
 CREATE OR REPLACE FUNCTION vectorize.spec_defaults() RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb '{"name": null, "table": null, "template": null, "deployment": null, "key": [], "target": "column",
+    SELECT jsonb '{"name": null, "table": null, "template": null, "deployment": null, "key": [], "operation": "embed", "arguments": {}, "target": "column",
         "column": "embedding", "type": "vector", "dimensions": null, "distance": "cosine", "index": "none", "index_options": {},
         "index_coverage": 0.95, "batch_size": 100, "chunking": null, "state": null}'
 $$;
@@ -12,20 +12,23 @@ $$;
 -- A specification with its defaults; chunks are rows of a table.
 CREATE OR REPLACE FUNCTION vectorize.full_spec(spec jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT vectorize.spec_defaults() || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec)
+    SELECT vectorize.spec_defaults() || vectorize.operation_defaults(spec)
+        || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec)
 $$;
 
 -- The definition that a job has now: that of its newest wish, a generation that is not complete yet where there is one.
 CREATE OR REPLACE FUNCTION vectorize.declared(job text) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object('name', j.name, 'table', coalesce(vectorize.table_name(j.declared_source), ''), 'template', r.template,
-        'deployment', j.deployment, 'key', r.key_columns, 'target', CASE WHEN s.id IS NULL THEN j.target ELSE 'table' END, 'column', j.declared_column,
-        'type', j.type, 'dimensions', j.dimensions, 'distance', j.distance, 'index', j.index_method, 'index_options', j.index_options,
-        'index_coverage', j.index_coverage, 'batch_size', j.batch_size,
-        'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END)
-    FROM vectorize.job AS j LEFT JOIN vectorize.job AS s ON s.stage = 'split' AND s.target_table = j.source
+        'deployment', j.deployment, 'key', r.key_columns, 'operation', j.operation, 'target', CASE WHEN s.id IS NULL THEN j.target ELSE 'table' END,
+        'column', j.declared_column, 'type', j.type, 'batch_size', j.batch_size)
+        || CASE WHEN vectorize.embeds(j) THEN jsonb_build_object('dimensions', j.dimensions, 'distance', j.distance, 'index', j.index_method,
+            'index_options', j.index_options, 'index_coverage', j.index_coverage,
+            'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END)
+           ELSE jsonb_build_object('arguments', j.arguments) END
+    FROM vectorize.job AS j LEFT JOIN vectorize.job AS s ON s.operation = 'split' AND s.target_table = j.source
     CROSS JOIN LATERAL (SELECT coalesce(s.template, j.template) AS template, coalesce(s.key_columns, j.key_columns) AS key_columns) AS r
-    WHERE j.name = $1 AND j.stage = 'embed' AND j.standing IN ('current', 'next') AND j.state <> 'removed'
+    WHERE j.name = $1 AND j.operation <> 'split' AND j.standing IN ('current', 'next') AND j.state <> 'removed'
     ORDER BY j.standing = 'next' DESC LIMIT 1
 $$;
 
@@ -36,18 +39,23 @@ DECLARE
     field text;
     choice record;
     full_spec jsonb := vectorize.full_spec(spec);
+    o record;
 BEGIN
+    SELECT n.needs, coalesce(n.types, '{vector,halfvec}') AS types, n.types IS NULL AS embeds, n.most INTO o
+    FROM vectorize.operation_named(coalesce(full_spec ->> 'operation', 'embed')) AS n;
     FOR field IN SELECT jsonb_object_keys(spec) EXCEPT SELECT jsonb_object_keys(vectorize.spec_defaults()) ORDER BY 1 LOOP
         RETURN NEXT format('%s: no such setting; there are %s', field,
             (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(vectorize.spec_defaults()) AS k));
     END LOOP;
+    RETURN QUERY SELECT * FROM vectorize.operation_mistakes(spec, full_spec);
     FOREACH field IN ARRAY ARRAY['name', 'table', 'template', 'deployment'] LOOP
+        CONTINUE WHEN field = 'deployment' AND o.needs IS NULL;
         IF coalesce(btrim(full_spec ->> field), '') = '' OR jsonb_typeof(full_spec -> field) <> 'string' THEN
             RETURN NEXT format('%s: missing', field);
         END IF;
     END LOOP;
     FOR choice IN
-        SELECT * FROM (VALUES ('target', ARRAY['column', 'table']), ('type', ARRAY['vector', 'halfvec']),
+        SELECT * FROM (VALUES ('target', ARRAY['column', 'table']), ('type', o.types),
             ('distance', ARRAY['cosine', 'l2', 'inner_product']), ('index', ARRAY['none', 'hnsw', 'ivfflat', 'diskann']),
             ('state', ARRAY['active', 'paused'])) AS c (name, allowed)
     LOOP
@@ -56,7 +64,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR choice IN
-        SELECT * FROM (VALUES ('dimensions', 1, 16000), ('batch_size', 1, 2048)) AS c (name, low, high)
+        SELECT * FROM (VALUES ('dimensions', 1, 16000), ('batch_size', 1, coalesce(o.most, 2048))) AS c (name, low, high) WHERE c.name <> 'dimensions' OR o.embeds
     LOOP
         IF (full_spec ->> choice.name ~ '^\d{1,9}$') IS NOT TRUE OR (full_spec ->> choice.name)::int NOT BETWEEN choice.low AND choice.high THEN
             RETURN NEXT format('%s: %s is not a whole number from %s to %s', choice.name, full_spec -> choice.name, choice.low, choice.high);

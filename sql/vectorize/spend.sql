@@ -1,5 +1,5 @@
--- What each job spent, by day. Tokens are estimates (create_embeddings reports no usage), requests are counted, refused ones too, and
--- the cost is at the deployment's price when the minute was folded.
+-- What each job spent, by day. Tokens are estimates (azure_ai reports no usage), requests are counted, refused ones too, and the cost
+-- is at the deployment's price when the minute was folded, or NULL where that is not known.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 

@@ -17,7 +17,7 @@ $$;
 
 -- One row for each row of `job`: generations and splitters.
 CREATE OR REPLACE FUNCTION vectorize.job_progress() RETURNS TABLE (
-    id integer, name text, stage text, standing text, generation integer, state text, reason text, source regclass, declared_source regclass, place text,
+    id integer, name text, operation text, standing text, generation integer, state text, reason text, source regclass, declared_source regclass, place text,
     deployment text, model text, dimensions integer, rows bigint, embedded bigint, empty bigint, pending bigint, leased bigint, quarantined bigint,
     changes integer, sweeping boolean, tokens bigint, requests bigint, cost_usd numeric, rate numeric, token_rate numeric,
     oldest_pending timestamptz, index_state text, last_error text, last_error_at timestamptz, switched_at timestamptz, caught_up boolean
@@ -49,21 +49,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                    THEN greatest(1, k.all_rows - k.embedded - k.empty - k.quarantined - k.queued) ELSE 0 END AS todo
         FROM known AS k
     )
-    SELECT k.id, k.name, k.stage, k.standing, k.generation, k.state, k.reason, k.source, k.declared_source, vectorize.place(k.o), k.deployment, d.model, k.dimensions,
+    SELECT k.id, k.name, k.operation, k.standing, k.generation, k.state, k.reason, k.source, k.declared_source, vectorize.place(k.o), k.deployment, d.model, k.dimensions,
            k.all_rows::bigint, k.embedded::bigint, k.empty::bigint, k.todo::bigint, least(k.queued, k.leased)::bigint, k.quarantined::bigint,
-           k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint, round(k.tokens * d.price_per_million_tokens / 1000000, 6), k.rate, k.token_rate,
+           k.changes, k.sweeping, k.tokens::bigint, k.requests::bigint, CASE WHEN k.deployment IS NULL THEN 0 ELSE round(k.tokens * d.price_per_million_tokens / 1000000, 6) END, k.rate, k.token_rate,
            k.oldest_pending, vectorize.index_state(k.id), k.last_error, k.last_error_at, k.switched_at, vectorize.caught_up(k.id)
-    FROM work AS k JOIN vectorize.deployment AS d ON d.name = k.deployment
+    FROM work AS k LEFT JOIN vectorize.deployment AS d ON d.name = k.deployment
 $$;
 
--- One row a job: rows and vectors are those that searches use (of a chunked job, chunks); what is to be done, and what was
+-- One row a job: rows and vectors (or what else its operation makes) are those that searches use (of a chunked job, chunks); what is to be done, and what was
 -- spent, is that of all its generations and of its splitter. A generation that is only kept has nothing to be done. Caught up is
--- a job whose rows are all embedded but for those that changed lately.
+-- a job whose rows are all done but for those that changed lately.
 CREATE OR REPLACE FUNCTION vectorize.status_rows() RETURNS TABLE (
     name text, source text, state text, reason text, rows bigint, embedded bigint, empty bigint, pending bigint, leased bigint, quarantined bigint,
     changes integer, sweeping boolean, tokens bigint, requests bigint, cost_usd numeric, rows_per_second numeric, tokens_per_second numeric,
     eta_seconds bigint, oldest_pending timestamptz, index_state text, last_error text, last_error_at timestamptz,
-    generation integer, next_generation integer, next_embedded bigint, chunks bigint, caught_up boolean
+    generation integer, next_generation integer, next_embedded bigint, chunks bigint, caught_up boolean, operation text
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH parts AS MATERIALIZED (
@@ -72,7 +72,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SELECT p.name, sum(p.pending) FILTER (WHERE p.live) AS pending, sum(p.leased) FILTER (WHERE p.live) AS leased,
                sum(p.quarantined) FILTER (WHERE p.live) AS quarantined, sum(p.changes) FILTER (WHERE p.live) AS changes,
                bool_or(p.sweeping AND p.live) AS sweeping, bool_and(p.caught_up OR NOT p.live) AS caught_up, sum(p.tokens) AS tokens, sum(p.requests) AS requests, sum(p.cost_usd) AS cost_usd,
-               sum(p.rate) FILTER (WHERE p.stage = 'embed') AS rate, sum(p.token_rate) AS token_rate,
+               sum(p.rate) FILTER (WHERE p.operation <> 'split') AS rate, sum(p.token_rate) AS token_rate,
                min(p.oldest_pending) FILTER (WHERE p.live) AS oldest_pending, max(p.last_error_at) AS last_error_at,
                (array_agg(p.last_error ORDER BY p.last_error_at DESC NULLS LAST))[1] AS last_error,
                (array_agg(p.state ORDER BY p.state <> 'stopped', p.state = 'active') FILTER (WHERE p.live))[1] AS state,
@@ -82,10 +82,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.name, vectorize.table_name(c.declared_source), s.state, s.reason, c.rows, c.embedded, c.empty, s.pending::bigint, s.leased::bigint,
            s.quarantined::bigint, s.changes::integer, s.sweeping, s.tokens::bigint, s.requests::bigint, s.cost_usd, round(s.rate, 1), round(s.token_rate, 1),
            CASE WHEN s.rate > 0 THEN ceil((s.pending + s.leased) / s.rate)::bigint END, s.oldest_pending, c.index_state, s.last_error, s.last_error_at,
-           c.generation, n.generation, n.embedded, CASE WHEN c.source <> c.declared_source THEN c.rows END, s.caught_up
+           c.generation, n.generation, n.embedded, CASE WHEN c.source <> c.declared_source THEN c.rows END, s.caught_up, c.operation
     FROM parts AS c JOIN sums AS s ON s.name = c.name
-    LEFT JOIN parts AS n ON n.name = c.name AND n.stage = 'embed' AND n.standing = 'next'
-    WHERE c.stage = 'embed' AND c.standing = 'current'
+    LEFT JOIN parts AS n ON n.name = c.name AND n.operation <> 'split' AND n.standing = 'next'
+    WHERE c.operation <> 'split' AND c.standing = 'current'
 $$;
 
 CREATE OR REPLACE VIEW vectorize.status AS SELECT * FROM vectorize.status_rows();
@@ -94,7 +94,7 @@ CREATE OR REPLACE VIEW vectorize.status AS SELECT * FROM vectorize.status_rows()
 CREATE OR REPLACE VIEW vectorize.generations AS
     SELECT r.name AS job, r.generation, r.standing, r.deployment, r.model, r.dimensions, r.place AS target, r.rows, r.embedded, r.pending, r.leased, r.quarantined,
            r.index_state, r.switched_at
-    FROM vectorize.job_progress() AS r WHERE r.stage = 'embed';
+    FROM vectorize.job_progress() AS r WHERE r.operation <> 'split';
 
 -- Rows in quarantine, of all jobs; a chunk by its id in the table of chunks.
 CREATE OR REPLACE FUNCTION vectorize.failure_rows() RETURNS TABLE (job text, key jsonb, attempts integer, error text, since timestamptz)
@@ -102,7 +102,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
     j vectorize.job;
 BEGIN
-    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state <> 'removed' AND o.standing <> 'previous' ORDER BY o.name, o.stage LOOP
+    FOR j IN SELECT o.* FROM vectorize.job AS o WHERE o.state <> 'removed' AND o.standing <> 'previous' ORDER BY o.name, o.operation = 'split' LOOP
         RETURN QUERY EXECUTE format('SELECT %L::text, %s, attempts, error, since FROM vectorize_jobs.failure_%s ORDER BY since',
             j.name, vectorize.key_json(j, 'k{n}'), j.id);
     END LOOP;

@@ -56,6 +56,9 @@ DECLARE
     j vectorize.job := vectorize.job_named(sample_texts.job);
     owner oid := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = j.source);
 BEGIN
+    IF NOT vectorize.embeds(j) THEN
+        RAISE EXCEPTION 'job %: its operation is %; only embeddings tell what was billed', j.name, j.operation USING ERRCODE = 'wrong_object_type';
+    END IF;
     IF NOT pg_has_role(session_user, owner, 'USAGE') THEN
         RAISE EXCEPTION 'job %: its texts belong to %, and % cannot act as it', j.name, pg_get_userbyid(owner), session_user
             USING ERRCODE = 'insufficient_privilege';

@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     RETURN QUERY SELECT unnest(found);
     RETURN QUERY SELECT * FROM vectorize.deployment_problems(full_spec);
-    IF vectorize.vector_schema() IS NULL THEN
+    IF vectorize.vector_schema() IS NULL AND full_spec ->> 'operation' = 'embed' THEN
         RETURN NEXT 'type: the extension vector is not installed in this database (CREATE EXTENSION vector)';
     END IF;
     BEGIN
@@ -42,6 +42,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     d vectorize.deployment;
     wanted integer;
+    needs text := (SELECT o.needs FROM vectorize.operation_named(spec ->> 'operation') AS o);
 BEGIN
     IF spec ->> 'deployment' IS NULL THEN
         RETURN;
@@ -51,6 +52,11 @@ BEGIN
         RETURN NEXT format('deployment: %s is not known; call vectorize.set_deployment first (known: %s)', spec ->> 'deployment',
             coalesce((SELECT string_agg(name, ', ' ORDER BY name) FROM vectorize.deployment), 'none'));
         RETURN;
+    END IF;
+    IF needs = 'embedding' AND d.dimensions IS NULL THEN
+        RETURN NEXT format('deployment: %s is %s, which makes no vectors', d.name, d.model);
+    ELSIF needs = 'chat' AND (d.dimensions IS NOT NULL OR d.tokens_per_minute IS NULL) THEN
+        RETURN NEXT format('deployment: %s is %s, and %s needs a chat model', d.name, d.model, spec ->> 'operation');
     END IF;
     IF spec ->> 'dimensions' ~ '^\d{1,9}$' THEN
         wanted := (spec ->> 'dimensions')::integer;

@@ -1,4 +1,4 @@
--- What is wrong with where a job's vectors go, and with changing a job that is there.
+-- What is wrong with where a job's vectors, or other values, go, and with changing a job that is there.
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION vectorize.target_problems(source_table oid, spec json
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chunked boolean := spec -> 'chunking' <> 'null';
-    wanted text := format('%s(%s)', spec ->> 'type', spec ->> 'dimensions');
+    embeds boolean := spec ->> 'operation' = 'embed';
+    wanted text := CASE WHEN embeds THEN format('%s(%s)', spec ->> 'type', spec ->> 'dimensions') ELSE spec ->> 'type' END;
     source_name text := vectorize.table_name(source_table);
     column_name text := vectorize.target_column(spec, source_table);
     side_table oid;
@@ -38,6 +39,10 @@ BEGIN
         IF FOUND AND (there.attgenerated <> '' OR regexp_replace(format_type(there.atttypid, there.atttypmod), '^.*\.', '') <> wanted) THEN
             RETURN NEXT format('column: %s.%s is there with type %s, and the job needs %s', source_name, column_name,
                 format_type(there.atttypid, there.atttypmod), wanted);
+        ELSIF FOUND AND NOT embeds AND NOT EXISTS (
+            SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.source = source_table AND j.target_column = column_name) THEN
+            -- A vector is never anything but somebody's vector; a text may be anything, and would be written over.
+            RETURN NEXT format('column: %s.%s is there already and belongs to no job of this name; choose another column', source_name, column_name);
         END IF;
         RETURN QUERY
             SELECT format('column: job %s writes to %s.%s already', j.name, source_name, j.target_column)
@@ -49,14 +54,14 @@ BEGIN
         RETURN QUERY SELECT format('column: %s is a column of every table of chunks; choose another name', c)
             FROM unnest('{chunk_id,chunk,content}'::text[] || vectorize.source_key(source_table, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')))) AS c
             WHERE c = spec ->> 'column';
-        column_name := coalesce((SELECT j.target_column FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.stage = 'split'),
+        column_name := coalesce((SELECT j.target_column FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.operation = 'split'),
                                 vectorize.free_column(spec, false, source_table));
     END IF;
     side_table := vectorize.side_table(source_table, column_name);
     IF side_table IS NOT NULL AND NOT EXISTS (
-        SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = side_table AND j.stage = CASE WHEN chunked THEN 'split' ELSE 'embed' END)
+        SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = side_table AND (j.operation = 'split') = chunked)
     THEN
-        RETURN NEXT format('column: the table %s for the vectors is there already and belongs to no job of this name; choose another column', vectorize.table_name(side_table));
+        RETURN NEXT format('column: the table %s that the job would write is there already and belongs to no job of this name; choose another column', vectorize.table_name(side_table));
     END IF;
     IF NOT (SELECT has_schema_privilege(relowner, relnamespace, 'CREATE') FROM pg_class WHERE oid = source_table) THEN
         RETURN NEXT format('target: the owner of %s may not create a table beside it: GRANT CREATE ON its schema, or use target column', source_name);
@@ -64,7 +69,7 @@ BEGIN
 END
 $$;
 
--- Where the vectors of a table target go: beside the source, named after it and the column.
+-- Where the values of a table target go: beside the source, named after it and the column.
 CREATE OR REPLACE FUNCTION vectorize.target_table_name(source oid, column_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('%I.%I', n.nspname, (left(c.relname, 62 - least(length(column_name), 30)) || '_' || left(column_name, 30))::name)
@@ -84,15 +89,24 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job;
     key text[] := vectorize.source_key(source, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')));
+    in_place vectorize.job;  -- the same job, where its values are no vectors
     changed record;
 BEGIN
     SELECT o.* INTO j FROM vectorize.job AS o JOIN pg_class AS c ON c.oid = o.source
     WHERE o.name = spec ->> 'name' AND o.source = o.declared_source AND o.state <> 'removed' ORDER BY o.id DESC LIMIT 1;
+    IF j.operation NOT IN ('embed', 'split') THEN
+        in_place := j;
+    END IF;
     FOR changed IN
         SELECT * FROM (VALUES
+            ('operation', CASE j.operation WHEN 'split' THEN 'embed' ELSE j.operation END, spec ->> 'operation'),
             ('table', vectorize.table_name(j.source), vectorize.table_name(source)),
             ('key', array_to_string(j.key_columns, ', '), array_to_string(key, ', ')),
-            ('key', array_to_string(j.key_types, ', '), array_to_string(vectorize.key_types(source, key), ', '))
+            ('key', array_to_string(j.key_types, ', '), array_to_string(vectorize.key_types(source, key), ', ')),
+            -- Vectors of another kind are another generation.
+            ('target', in_place.target, CASE WHEN in_place.target IS NOT NULL THEN spec ->> 'target' END),
+            ('column', in_place.declared_column, CASE WHEN in_place.target IS NOT NULL THEN spec ->> 'column' END),
+            ('type', in_place.type, CASE WHEN in_place.target IS NOT NULL THEN spec ->> 'type' END)
         ) AS v (field, old, new) WHERE j.id IS NOT NULL AND old IS DISTINCT FROM new
     LOOP
         RETURN NEXT format('%s: job %s has %s and cannot become %s in place; remove the job (CALL vectorize.remove) or define one of another name',

@@ -15,6 +15,10 @@ DECLARE
     results vectorize.result[] := ARRAY(SELECT r FROM pg_catalog.unnest(batch.results) AS r WHERE r.outcome <> 'embed');
     settled integer := 0;
     leased_at timestamptz := pg_catalog.clock_timestamp();
+    -- What a model is sent around each text, and what it answers, for the quota.
+    around integer := CASE WHEN j.operation <> 'embed' THEN vectorize.characters_around(j) END;
+    -- A model may leave open whether something is true; anything else without an answer is a failure that must be seen.
+    no_answer text := CASE j.operation WHEN 'is_true' THEN 'empty' ELSE 'failed' END;
 BEGIN
     IF pg_catalog.cardinality(results) > 0 THEN
         COMMIT;
@@ -37,7 +41,7 @@ BEGIN
             PERFORM vectorize.extend(lease, pg_catalog.cardinality(versions) - settled, vectorize.lease_seconds());
             leased_at := pg_catalog.clock_timestamp();
         END IF;
-        wait := vectorize.reserve(d.name, batch.characters[low:high], least(10, extract(epoch FROM s.deadline - pg_catalog.clock_timestamp())));
+        wait := vectorize.reserve(d.name, batch.characters[low:high] || around, least(10, extract(epoch FROM s.deadline - pg_catalog.clock_timestamp())));
         COMMIT;
         s.waited := wait IS DISTINCT FROM 0;
         EXIT WHEN wait IS NULL;
@@ -47,13 +51,19 @@ BEGIN
             COMMIT;
             wait := wait - 1;
         END LOOP;
-        reply := vectorize.embed(d.name, batch.texts[low:high], CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END, j.dimensions);
+        IF j.operation = 'embed' THEN
+            reply := vectorize.embed(d.name, batch.texts[low:high], CASE WHEN j.dimensions < d.dimensions THEN j.dimensions END, j.dimensions);
+        ELSE
+            reply := vectorize.enrich(j, batch.texts[low:high]);
+        END IF;
         COMMIT;
         s.requests := s.requests + 1;
-        kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(batch.tokens[low:high]) AS t));
+        kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(batch.tokens[low:high] || around / 4) AS t));
         IF kind = 'done' OR kind = 'input' AND low = high THEN
             results := ARRAY(
-                SELECT ROW(r.version, CASE kind WHEN 'done' THEN 'embed' ELSE 'failed' END, r.digest, NULL, reply.message, r.input - low + 1, NULL)::vectorize.result
+                SELECT ROW(r.version, CASE WHEN kind <> 'done' THEN 'failed' WHEN reply.answers IS NULL OR reply.answers[r.input - low + 1] IS NOT NULL THEN 'embed'
+                           ELSE no_answer END, r.digest, NULL, coalesce(reply.message, 'the service gave no answer for this text'), r.input - low + 1, NULL,
+                           reply.answers[r.input - low + 1])::vectorize.result
                 FROM pg_catalog.unnest(batch.results) AS r WHERE r.input BETWEEN low AND high);
             CALL vectorize.settle_results(s, settled, j, lease, results, reply.embeddings);
             CONTINUE WHEN pg_catalog.cardinality(todo) = 0;  -- committed with the end of the batch
@@ -83,10 +93,15 @@ $$;
 
 -- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An
 -- input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search for it; that
--- estimates are not exact is left to the 400.
+-- estimates are not exact is left to the 400. A service without tokens limits the characters of a text (operation.sql), and bills the
+-- texts beside one that it refuses, so that goes alone too.
 CREATE OR REPLACE FUNCTION vectorize.too_large(d vectorize.deployment, tokens integer[], characters integer[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF d.tokens_per_minute IS NULL THEN
+        -- 125,000 characters are less than the 1 MB of a request, and as many as one that the service works on by itself may have.
+        RETURN (SELECT sum(c) > 125000 OR max(c) > (SELECT o.characters FROM vectorize.operations() AS o WHERE o.calls = d.name) FROM unnest(characters) AS c);
+    END IF;
     RETURN (SELECT sum(t) > 240000 OR max(t) > 8192 FROM unnest(tokens) AS t)
         OR (SELECT sum(c) / 4 > 1.5 * vectorize.request_tokens(d) FROM unnest(characters) AS c);
 END
@@ -99,14 +114,14 @@ DECLARE
     kind text;
     failures integer;
 BEGIN
-    INSERT INTO vectorize.delta (job, tokens, requests) VALUES (j.id, CASE WHEN state IS NULL THEN sent_tokens ELSE 0 END, 1);
+    INSERT INTO vectorize.delta (job, tokens, requests) VALUES (j.id, CASE WHEN state IS NULL AND d.tokens_per_minute > 0 THEN sent_tokens ELSE 0 END, 1);
     IF state IS NULL THEN
         IF d.first_success_at IS NULL OR d.failures_in_a_row > 0 OR d.refused_since IS NOT NULL THEN
             PERFORM vectorize.call_succeeded(d.name);
         END IF;
         RETURN 'done';
     END IF;
-    kind := CASE state WHEN 'dimensions' THEN 'here' WHEN 'count' THEN 'later' ELSE vectorize.classify(state, message) END;
+    kind := CASE state WHEN 'dimensions' THEN 'here' WHEN 'count' THEN 'later' WHEN 'answer' THEN 'input' ELSE vectorize.classify(state, message) END;
     IF kind = 'input' THEN
         PERFORM vectorize.note_error(j.id, message);
         RETURN 'input';
@@ -124,7 +139,8 @@ BEGIN
         RETURN 'later';
     END IF;
     PERFORM vectorize.stop(j.id, format('%s. %s, then CALL vectorize.resume(%L)', rtrim(message, '. '),
-        CASE WHEN kind = 'refused' THEN format('Check that deployment %s exists and that the server''s identity or key may use it', d.name)
+        CASE WHEN kind = 'refused' THEN format('Check that %s exists and that the server''s identity or key may use it',
+                 CASE WHEN d.tokens_per_minute IS NULL THEN 'the Language account' ELSE 'deployment ' || d.name END)
              WHEN state = 'dimensions' THEN 'Correct the deployment or the job''s dimensions'
              ELSE 'Check azure_ai in this database: the extension, its settings, and the worker''s rights' END, j.name));
     RETURN 'stop';

@@ -7,6 +7,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
     d vectorize.deployment;
+    calls boolean;  -- whether something is called, so that there is a quota
     wait float8;
     left_seconds float8;
     lease bigint;
@@ -42,8 +43,9 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
+    calls := d.name IS NOT NULL AND j.operation <> 'split';
     -- Where the last call had not to wait, this one may try.
-    wait := CASE WHEN j.stage = 'split' THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
+    wait := CASE WHEN NOT calls THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
     left_seconds := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
     IF wait > least(1, left_seconds) THEN
         -- Whoever comes within a second of its turn claims and waits for it; nobody else holds rows meanwhile. Changes stay where
@@ -73,10 +75,10 @@ BEGIN
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.pause := 0;
-        IF j.stage = 'split' THEN
-            CALL vectorize.split_batch(s, j, d, lease, versions);
-        ELSE
+        IF calls THEN
             CALL vectorize.work_batch(s, j, d, lease, versions);
+        ELSE
+            CALL vectorize.work_locally(s, j, d, lease, versions);
         END IF;
         RETURN;
     END IF;

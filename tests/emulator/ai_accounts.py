@@ -40,6 +40,7 @@ def _deployments() -> dict[str, Deployment]:
         "ada": ("text-embedding-ada-002", 1_000_000),
         "slow": ("text-embedding-3-small", 1),
         "chat": ("gpt-5.4", 10),
+        "talk": ("gpt-5.4", 1_000_000),
     }
     return {
         name: Deployment(name, model, "1", "GlobalStandard", capacity) for name, (model, capacity) in wanted.items()
@@ -58,6 +59,7 @@ def _account(host: str, kind: str, *, local_auth: bool = True, public_access: bo
         local_auth=local_auth,
         public_access=public_access,
         deployments=_deployments() if kind == "OpenAI" else {},
+        sku="S0" if kind == "OpenAI" else "S",
     )
 
 

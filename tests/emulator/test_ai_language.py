@@ -1,6 +1,7 @@
 """The Azure AI Language data plane, asked by the official client."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from azure.ai.textanalytics import TextAnalyticsClient
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
+from emulator.ai.language import operations
 from emulator.identity import Principal
 from tests.emulator.ai_accounts import (
     COGNITIVE_AUDIENCE,
@@ -157,9 +159,58 @@ def test_a_wrong_key_is_refused(services: Services) -> None:
         client(services, AzureKeyCredential("wrong")).detect_language(["Hello"])
 
 
+def test_entities_stand_where_the_answer_says(services: Services) -> None:
+    text = "On March 3, 2024 Contoso Ltd paid $1,200.50 to Mr. Smith in Berlin, 14 days late; mail ap@contoso.com."
+    (result,) = client(services).recognize_entities([text])
+    found = {entity.text: entity.category for entity in result.entities}
+    assert found == {
+        "March 3, 2024": "DateTime", "Contoso Ltd": "Organization", "$1,200.50": "Quantity", "Smith": "Person",
+        "Berlin": "Location", "14 days": "Quantity", "ap@contoso.com": "Email",
+    }  # fmt: skip
+    for entity in result.entities:
+        assert text[entity.offset : entity.offset + entity.length] == entity.text
+
+
+def analyze(services: Services, kind: str, texts: list[str], **parameters: Any) -> requests.Response:
+    documents = [{"id": str(number), "language": "en", "text": text} for number, text in enumerate(texts)]
+    return requests.post(
+        f"https://localhost:{services.https_port}/language/:analyze-text?api-version=2023-04-01",
+        json={"kind": kind, "analysisInput": {"documents": documents}, "parameters": parameters},
+        headers={"Host": LANGUAGE_HOST, "Ocp-Apim-Subscription-Key": KEY},
+        verify=str(services.ca_file),
+        timeout=30,
+    )
+
+
+def test_a_summary_is_made_of_the_texts_own_sentences(services: Services) -> None:
+    text = "The delivery was late. The delivery of the valves cost a penalty. It rained. Valves are made in Oslo."
+    [document] = analyze(services, "AbstractiveSummarization", [text], sentenceCount=2).json()["results"]["documents"]
+    assert [part["text"] for part in document["summaries"]] == [
+        "The delivery was late.", "The delivery of the valves cost a penalty."
+    ]  # fmt: skip
+
+
+def test_each_kind_of_analysis_has_its_own_requests_a_minute(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(operations._REQUESTS_PER_MINUTE, "F0", 3)
+    account = services.lookup.accounts[LANGUAGE_HOST]
+    free = replace(account, resource_id=f"{account.resource_id}-free", sku="F0")
+    monkeypatch.setitem(services.lookup.accounts, LANGUAGE_HOST, free)
+    answers = [analyze(services, "LanguageDetection", ["Hello"]) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
+    assert "exceeded call rate limit of your current Language F0 pricing tier" in answers[-1].text
+    assert analyze(services, "KeyPhraseExtraction", ["Hello"]).status_code == 200
+
+
+def test_the_tiers_have_the_documented_requests_a_minute() -> None:
+    assert operations._REQUESTS_PER_MINUTE == {"S": 1000, "F0": 300}
+
+
 def test_what_is_not_served_says_so(services: Services) -> None:
-    with pytest.raises(HttpResponseError, match=r"does not serve EntityRecognition; docs/emulator\.md"):
-        client(services).recognize_entities(["Hello"])
+    with pytest.raises(HttpResponseError, match=r"does not serve EntityLinking; docs/emulator\.md"):
+        client(services).recognize_linked_entities(["Hello"])
     with pytest.raises(HttpResponseError, match=r"does not serve POST /language/analyze-text/jobs"):
         client(services).begin_extract_summary(["Hello"])
 

@@ -265,8 +265,8 @@ def test_usage_and_what_remains_are_told(services: Services) -> None:
 
 
 def test_what_is_not_served_says_so(services: Services) -> None:
-    with pytest.raises(openai.BadRequestError, match=r"does not serve POST /openai/deployments/small/chat/completions"):
-        client(services).chat.completions.create(model="small", messages=[{"role": "user", "content": "x"}])
+    with pytest.raises(openai.BadRequestError, match=r"does not serve POST /openai/deployments/small/completions"):
+        client(services).completions.create(model="small", prompt="x")
 
 
 @pytest.mark.parametrize(

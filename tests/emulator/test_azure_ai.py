@@ -342,18 +342,51 @@ def test_a_bad_document_is_said_with_its_code(server: AzureAiServer) -> None:
     assert said == "azure_cognitive.analyze_sentiment: InvalidArgument: 3 texts but 2 languages"
 
 
+def test_entities_and_summaries(server: AzureAiServer) -> None:
+    found = server.rows(
+        "SELECT text, category FROM unnest(azure_cognitive.recognize_entities('Contoso Ltd is in Oslo.', 'en')) AS e"
+    )
+    assert found == [("Contoso Ltd", "Organization"), ("Oslo", "Location")]
+    text = "The valves were late. The valves cost a penalty. It rained."
+    both = server.rows(
+        "SELECT s.summaries FROM azure_cognitive.summarize_abstractive(ARRAY[%s, 'Short.'], sentence_count => 2) AS s",
+        text,
+    )
+    assert both == [(["The valves were late.", "The valves cost a penalty."],), (["Short."],)]
+
+
+def test_a_chat_model_answers(server: AzureAiServer) -> None:
+    text = 'Contoso Ltd pays on March 3, 2024.\nThe work was "excellent".'
+    said = server.one("SELECT azure_ai.generate(%s, model => 'talk')", text)
+    assert said
+    assert said == server.one("SELECT azure_ai.generate(prompt => %s, model => 'talk', system_prompt => 'x')", text)
+    schema = '{"name": "n", "schema": {"type": "object", "properties": {"due_date": {"type": "string"}}}}'
+    answer = server.one("SELECT azure_ai.generate(prompt => %s, json_schema => %s, model => 'talk')", text, schema)
+    assert answer == {"due_date": "March 3, 2024"}
+    labels = ["due: date - when payment is due", "payer: the company that pays"]
+    assert server.one("SELECT azure_ai.extract(%s, %s, 'talk')", text, labels) == {
+        "due": "March 3, 2024",
+        "payer": "Contoso Ltd",
+    }
+    for statement, answer in (("The work was excellent.", True), ("It was a bad delay.", False), ("Was it?", None)):
+        assert server.one("SELECT azure_ai.is_true(%s, 'talk')", statement) is answer
+
+
+def test_a_chat_model_that_is_not_there_is_said(server: AzureAiServer) -> None:
+    assert error_of(server, "SELECT azure_ai.generate('x')").startswith("azure_ai.generate: 404: The API deployment")
+    said = error_of(server, "SELECT azure_ai.extract('x', ARRAY['a'], 'small')")
+    assert said.startswith("azure_ai.extract: 400: The chatCompletion operation does not work with")
+
+
 @pytest.mark.parametrize(
     "call",
     [
-        "azure_ai.generate('x')",
-        "azure_ai.is_true('x')",
-        "azure_ai.extract('x', ARRAY['a'])",
         "azure_ai.rank('x', ARRAY['a'])",
         "azure_ml.invoke('{}', deployment_name => 'd')",
         "azure_ml.inference('{}')",
         "azure_cognitive.translate('x', 'de')",
-        "azure_cognitive.summarize_abstractive('x', 'en', 2)",
-        "azure_cognitive.recognize_entities(ARRAY['x'], 'en')",
+        "azure_cognitive.summarize_extractive('x', 'en', 2)",
+        "azure_cognitive.linked_entities(ARRAY['x'], 'en')",
     ],
 )
 def test_what_has_no_service_behind_it_says_so(server: AzureAiServer, call: str) -> None:

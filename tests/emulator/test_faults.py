@@ -269,6 +269,9 @@ def test_one_text_that_the_model_refuses_costs_no_other(site: Site) -> None:
 def test_the_command_line_sets_and_ends_a_fault(site: Site) -> None:
     home = site.emulator.home
     assert "2 requests to Azure OpenAI: 503" in run_emulator(home, "fault", "503", "--requests", "2").stdout
+    both = run_emulator(home, "fault", "429", "--service", "language").stdout
+    assert "2 requests to Azure OpenAI: 503" in both
+    assert "1 requests to Language: 429" in both
     with pytest.raises(psycopg.errors.InternalError_, match="503: The service is temporarily unable"):
         site.value("SELECT azure_openai.create_embeddings('embedding', 'a text')")
     assert run_emulator(home, "fault", "none").stdout == "Nothing goes wrong.\n"

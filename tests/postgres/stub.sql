@@ -34,9 +34,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION azure_openai.answer(inputs text[], dimensions integer) RETURNS TABLE (embedding real[])
+-- What every call goes through; returns the fault that its answer has, and raises where there is none.
+CREATE FUNCTION azure_openai.serve(inputs text[]) RETURNS azure_openai.fault
 LANGUAGE plpgsql AS $$
-#variable_conflict use_variable
 DECLARE
     number bigint;
     delay float8 := (SELECT latency FROM azure_openai.setting);
@@ -62,6 +62,16 @@ BEGIN
     IF f.kind IN ('error', 'lost') THEN
         RAISE EXCEPTION '%', f.message USING ERRCODE = 'XX000';
     END IF;
+    RETURN f;
+END
+$$;
+
+CREATE FUNCTION azure_openai.answer(inputs text[], dimensions integer) RETURNS TABLE (embedding real[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    f azure_openai.fault := azure_openai.serve(inputs);
+BEGIN
     RETURN QUERY
         SELECT CASE WHEN f.kind = 'nan' AND i LIKE f.pattern THEN array_fill('NaN'::real, ARRAY[dimensions])
                     ELSE azure_openai.vector_of(i, dimensions + CASE f.kind WHEN 'wide' THEN 1 ELSE 0 END) END

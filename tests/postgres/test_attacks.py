@@ -258,7 +258,7 @@ def test_a_worker_that_lies_harms_the_vectors_it_was_given_and_nothing_else(db: 
         digest = conn.execute("SELECT sha256(fingerprint || 'new') FROM vectorize.job WHERE name = 'docs'").fetchone()
         assert digest is not None
         lie = (
-            "SELECT vectorize.settle(j, ARRAY[ROW(%s, 'embed', %s, array_fill(0.5::real, ARRAY[8]), NULL, NULL, NULL)::vectorize.result], '{}') "
+            "SELECT vectorize.settle(j, ARRAY[ROW(%s, 'embed', %s, array_fill(0.5::real, ARRAY[8]), NULL, NULL, NULL, NULL)::vectorize.result], '{}') "
             "FROM vectorize.job AS j WHERE j.name = 'docs'"
         )
         conn.execute(lie, [versions[0], digest[0]])  # of a row that is queued, and its present text: believed

@@ -123,7 +123,7 @@ def test_a_job_becomes_chunked_and_back_without_a_gap(db: VectorDatabase) -> Non
     complete(db)
     assert db.rows("SELECT key, chunk FROM vectorize.search('docs', 'text 7', 1)") == [({"id": 7}, None)]
     db.execute("CALL vectorize.discard('docs', 2)")
-    assert db.rows("SELECT stage FROM vectorize.job") == [("embed",)], (
+    assert db.rows("SELECT operation FROM vectorize.job") == [("embed",)], (
         "the splitter went with the last generation that read its chunks"
     )
     db.execute("CALL vectorize.remove('docs', false)")

@@ -363,7 +363,7 @@ def test_a_worker_whose_lease_was_taken_settles_nothing_that_it_read(db: VectorD
         conn.execute("SELECT vectorize_jobs.claim_1(0, 10, 77)")
         assert conn.execute("SELECT versions FROM vectorize.fold(1, 0, NULL, 1000, 78)").fetchone() == (None,)
         settled = conn.execute(
-            "SELECT (vectorize.settle(j, ARRAY(SELECT ROW(v, 'embed', '', azure_openai.vector_of('old', 8), NULL, NULL, NULL)::vectorize.result "
+            "SELECT (vectorize.settle(j, ARRAY(SELECT ROW(v, 'embed', '', azure_openai.vector_of('old', 8), NULL, NULL, NULL, NULL)::vectorize.result "
             "FROM unnest(%s::bigint[]) AS v), NULL)).written FROM vectorize.job AS j",
             [row[0]],
         ).fetchone()

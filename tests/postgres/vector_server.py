@@ -31,7 +31,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 SUPERUSER = "azuresu"
 ADMINISTRATOR = "deployer"
 DIMENSIONS = 8
-STUB = Path(__file__).with_name("stub.sql")
+STUBS = [Path(__file__).with_name(name) for name in ("stub.sql", "stub_services.sql")]
 
 
 def _quiet(line: str) -> None:
@@ -71,7 +71,8 @@ class VectorServer:
                 conn.execute(sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name)))
         with self.connect("template_engine", SUPERUSER) as conn:
             conn.execute("CREATE EXTENSION vector")
-            conn.execute(STUB.read_bytes())
+            for stub in STUBS:
+                conn.execute(stub.read_bytes())
         with self.connect("template_engine") as conn:
             for folder in ("vectorize", "search"):
                 migrations.apply(conn, folder, say=_quiet)

@@ -43,4 +43,5 @@ def test_a_size_belongs_to_one_tier(name: str, tier: str | None) -> None:
 
 def test_embedding_models_have_a_price_and_others_no_dimensions() -> None:
     for model in models.MODELS.values():
-        assert model.embeds == (model.price_per_million_tokens > 0) == model.name.startswith("text-embedding")
+        has_price = model.price_per_million_tokens is not None
+        assert model.embeds == has_price == model.name.startswith("text-embedding")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.ai_settings import DeploymentSettings
 from components.estimate import NOT_KNOWN, estimate, sentence
+from components.job_quota import JobQuota
 from components.job_settings import JobSettings
 
 AS_OF = "2026-01-02T03:04:05+00:00"
@@ -19,8 +19,8 @@ def job(**changes: Any) -> JobSettings:
     )
 
 
-def deployment(model: str = "text-embedding-3-small", capacity: int = 10) -> DeploymentSettings:
-    return DeploymentSettings.model_validate({"model": model, "capacity": capacity})
+def deployment() -> JobQuota:
+    return JobQuota("embedding", "text-embedding-3-small", 1536, 10_000, 60, 0.02)
 
 
 def recorded(rows: Any, **columns: float) -> dict[str, Any]:
@@ -78,3 +78,28 @@ def test_the_sentence_has_rows_tokens_money_minutes_and_a_date() -> None:
         "longer than timeoutSeconds",
     ):
         assert part in text
+
+
+def test_language_costs_text_records_in_requests_of_many_texts() -> None:
+    sentiment = job(operation="sentiment", deployment=None)
+    quota = JobQuota("azure_cognitive.analyze_sentiment", "language", None, None, 300, None)
+    known = estimate(sentiment, quota, recorded(6000, title=20, notes=1500), AS_OF)
+    assert known is not None
+    assert known.to_props() == {
+        "rows": 6000, "tokens": 0, "requests": 600, "minutes": 2.0, "asOf": AS_OF, "records": 12_000,
+    }  # fmt: skip
+    said = sentence(known, sentiment)
+    assert "sentiment of all of them is about 12,000 text records in 600 requests" in said
+    assert "at a price that is not known here" in said
+
+
+def test_a_chat_model_costs_a_request_a_row_with_what_stands_around_the_text() -> None:
+    quota = JobQuota("chat", "gpt-5.4-mini", None, 100_000, 600, None)
+    alone = estimate(job(operation="is_true", deployment="chat"), quota, recorded(100, notes=400), AS_OF)
+    labels = {"kind": "extract", "labels": ["payer", "due"]}
+    more = estimate(job(operation=labels, deployment="chat"), quota, recorded(100, notes=400), AS_OF)
+    assert alone is not None
+    assert more is not None
+    assert (alone.requests, alone.cost_usd) == (100, None)
+    assert 100 * 101 < alone.tokens < more.tokens
+    assert more.tokens >= 100 * (101 + 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import defaultdict
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from tools.failure import Failure
 from tools.pulumi import open_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
 
@@ -36,7 +37,7 @@ def estimate(stack: str, target: str, job: str, *, as_json: bool) -> None:
             found = conn.execute(
                 "SELECT e.rows, e.tokens, e.requests, e.cost_usd::float8, e.minutes::float8, d.name, "
                 "d.tokens_per_minute, d.requests_per_minute FROM vectorize.estimate(%s) AS e, "
-                "vectorize.job_named(%s) AS j JOIN vectorize.deployment AS d ON d.name = j.deployment",
+                "vectorize.job_named(%s) AS j LEFT JOIN vectorize.deployment AS d ON d.name = j.deployment",
                 [name, name],
             ).fetchone()
             rows.append((name, *(found or ())))
@@ -45,7 +46,7 @@ def estimate(stack: str, target: str, job: str, *, as_json: bool) -> None:
     if as_json:
         _print_json({"jobs": jobs, "total": {key: value for key, value in sums.items() if key != "job"}})
         return
-    print("What is left to embed. Tokens, cost and minutes are estimates; none of it is spent yet.")
+    print("What is left to do. Tokens, cost and minutes are estimates; none of it is spent yet.")
     headings = ("job", "rows", "tokens", "requests", "USD", "minutes under the quota")
     shown = [*jobs, sums] if len(jobs) > 1 else jobs
     _table(headings, [_estimate_cells(found) for found in shown], with_sum=len(jobs) > 1)
@@ -86,10 +87,10 @@ def spend(stack: str, target: str, job: str, *, as_json: bool) -> None:
         print(f"Nothing was spent{f' by a job {job}' if job and job != ALL else ''} yet.")
         return
     print("Requests as sent, tokens as estimated, US dollars at the deployment's price of that day; days in UTC.")
-    cells = [(str(row[1]), row[0], number(row[2]), number(row[3]), f"{row[4]:.4f}") for row in rows]
+    cells = [(str(row[1]), row[0], number(row[2]), number(row[3]), _usd(row[4])) for row in rows]
     if len(rows) > 1:
-        sums = [sum(row[column] for row in rows) for column in (2, 3, 4)]
-        cells.append(("in sum", "", number(sums[0]), number(sums[1]), f"{sums[2]:.4f}"))
+        requests, tokens = (sum(row[column] for row in rows) for column in (2, 3))
+        cells.append(("in sum", "", number(requests), number(tokens), _usd(_sum(row[4] for row in rows))))
     _table(("day", "job", "requests", "tokens", "USD"), cells, right=(2, 3, 4), with_sum=len(rows) > 1)
 
 
@@ -182,21 +183,32 @@ def total(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         rows: of each job its name, rows, tokens, requests, cost and minutes, and its deployment's name, tokens a minute
             and requests a minute.
     """
-    by_deployment: dict[tuple[str, int, int], list[Sequence[Any]]] = defaultdict(list)
+    by_deployment: dict[tuple[str, int | None, int], list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         by_deployment[row[6], row[7], row[8]].append(row)
     minutes = [
-        max(sum(row[2] for row in found) / tokens, sum(row[3] for row in found) / requests)
+        max(sum(row[2] for row in found) / (tokens or math.inf), sum(row[3] for row in found) / requests)
         for (_, tokens, requests), found in by_deployment.items()
+        if requests
     ]
-    sums = [sum(row[column] for row in rows) for column in (1, 2, 3, 4)]
-    return _estimated(("in sum", *sums[:3], round(sums[3], 6), round(max(minutes, default=0.0), 2)))
+    sums = [sum(row[column] for row in rows) for column in (1, 2, 3)]
+    return _estimated(("in sum", *sums, _sum(row[4] for row in rows), round(max(minutes, default=0.0), 2)))
+
+
+def _sum(costs: Iterable[float | None]) -> float | None:
+    """Add up what is known; None where nothing is."""
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 6) if known else None
+
+
+def _usd(cost: float | None) -> str:
+    return "not known" if cost is None else f"{cost:.4f}"
 
 
 def _estimate_cells(found: dict[str, Any]) -> tuple[str, ...]:
     minutes = "under 1" if 0 < found["minutes"] < 1 else f"{found['minutes']:,.0f}"
     numbers = (number(found[key]) for key in ("rows", "tokens", "requests"))
-    return (found["job"], *numbers, f"{found['costUsd']:.4f}", minutes)
+    return (found["job"], *numbers, _usd(found["costUsd"]), minutes)
 
 
 def _key(key: object) -> str:

@@ -85,9 +85,10 @@ def measure(pulumi: Pulumi, schemas: set[str]) -> dict[str, Any]:
 def say(stack: str, spec: dict[str, Any], measured: dict[str, Any]) -> str:
     """Say one job's estimate in a sentence, by the program's own arithmetic."""
     from components.estimate import estimate, sentence
+    from components.job_quota import quota_of
     from components.settings import StackSettings
 
     settings = StackSettings.parse(config_values(stack), stack=stack)
     job = settings.jobs[spec["name"]]
-    known = estimate(job, settings.deployments[job.deployment], measured["tables"], measured["asOf"])
+    known = estimate(job, quota_of(job, settings), measured["tables"], measured["asOf"])
     return f"{spec['name']}: {sentence(known, job)}"

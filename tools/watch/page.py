@@ -71,7 +71,10 @@ def facts(job: dict[str, Any]) -> list[str]:
         found.append(f"generation {job['next_generation']} is being filled: {filled:,} of {job['rows']:,}")
     if job["index_state"] != "none":
         found.append(f"index {job['index_state']}")
-    found.append(f"{job['tokens']:,} tokens, {float(job['cost_usd']):.4f} USD")
+    if job["cost_usd"] is not None:
+        found.append(f"{job['tokens']:,} tokens, {float(job['cost_usd']):.4f} USD")
+    else:
+        found.append(f"{job['requests']:,} requests, at a price that is not known here")
     return found
 
 
@@ -124,11 +127,12 @@ def _quota(quota: list[dict[str, Any]], now: datetime) -> list[RenderableType]:
         return []
     table = Table.grid(padding=(0, 2))
     for row in quota:
-        used = (
-            f"{_share(row['tokens_last_minute'], row['tokens_per_minute'])} of {row['tokens_per_minute']:,} tokens, "
-            f"{_share(row['requests_last_minute'], row['requests_per_minute'])} of {row['requests_per_minute']:,} "
-            "requests in the last minute"
+        kinds = [kind for kind in ("tokens", "requests") if row[f"{kind}_per_minute"]]  # Language counts no tokens
+        used = ", ".join(
+            f"{_share(row[f'{kind}_last_minute'], row[f'{kind}_per_minute'])} of {row[f'{kind}_per_minute']:,} {kind}"
+            for kind in kinds
         )
+        used += " in the last minute"
         rate = float(row["rate"] if row["rate"] is not None else 1)
         slowed = f", slowed to {100 * rate:.0f} % after refusals" if rate < 0.995 else ""
         wait = row["not_before"]

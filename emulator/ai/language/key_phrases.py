@@ -2,7 +2,7 @@
 
 import re
 
-_SMALL_WORDS = """
+_WORDS = """
 a about above after again all also although always am an and any are as at be because been before being below
 between both but by came can come could did do does doing down due during each either else ever every few for
 from further get gets got had has have having he her here hers him his how however i if in into is it its itself
@@ -13,7 +13,7 @@ use used uses using very via was way we well went were what when where whether w
 will with within without would yet you your
 good great bad best nice new next
 """
-_STOPWORDS = frozenset(_SMALL_WORDS.split())
+SMALL_WORDS = frozenset(_WORDS.split())
 _TOKEN = re.compile(r"[^\W_][\w'\u2019-]*|[^\w\s]|\n")
 _MAX_WORDS = 4
 _MAX_PHRASES = 25
@@ -24,7 +24,7 @@ def extract(text: str) -> list[str]:
     phrases: dict[str, str] = {}
     run: list[str] = []
     for token in [*_TOKEN.findall(text), "."]:
-        if token[0].isalnum() and token.lower() not in _STOPWORDS:
+        if token[0].isalnum() and token.lower() not in SMALL_WORDS:
             run.append(token)
             continue
         # Of a longer run the end is kept, since in English the noun comes last.

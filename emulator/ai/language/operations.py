@@ -1,4 +1,8 @@
-"""POST /language/:analyze-text, the synchronous operation of Azure AI Language (api-versions 2022-05-01 and later)."""
+"""POST /language/:analyze-text, the synchronous operation of Azure AI Language (api-versions 2022-05-01 and later).
+
+Summaries are answered here too; the service has them among its long-running jobs alone, which the stand-in extension is
+spared.
+"""
 
 import asyncio
 import re
@@ -12,8 +16,9 @@ import orjson
 from aiohttp import web
 
 from emulator.ai.authentication import LANGUAGE_ROLES, Operation, authorize
-from emulator.ai.errors import invalid_language_request, resource_not_found
-from emulator.ai.language import detection, key_phrases, personal_data, sentiment
+from emulator.ai.errors import invalid_language_request, refusal, resource_not_found
+from emulator.ai.language import detection, entities, key_phrases, personal_data, sentiment, summary
+from emulator.ai.quota import RequestQuota, Throttled
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Lookup
 from emulator.identity import Identity
@@ -24,6 +29,9 @@ _OLDEST_API_VERSION = "2022-05-01"
 _MODEL_VERSION = "emulator"
 # azure-ai-docs, "Data and rate limits for the Azure AI Language service": 5,120 characters of a document.
 _MAX_CHARACTERS = 5_120
+_MAX_CHARACTERS_OF_ALL = 125_000  # of a job, for all its documents
+# Requests a minute, for each kind of analysis separately (same page).
+_REQUESTS_PER_MINUTE = {"S": 1_000, "F0": 300}
 _CHARACTERS_A_RECORD = 1_000  # Azure AI Language pricing: a text record is up to 1,000 characters
 _DENIED = "Principal does not have access to API/Operation."
 _ANALYZE = Operation(LANGUAGE_ROLES, _DENIED)
@@ -42,11 +50,13 @@ class _Kind:
         results: What the answer calls itself.
         max_documents: Documents of a request (same page as the characters).
         analyze: Makes the result of one document from its text and the request's parameters.
+        max_characters: Characters of a document.
     """
 
     results: str
     max_documents: int
     analyze: Callable[[str, Json], dict[str, Any]]
+    max_characters: int = _MAX_CHARACTERS
 
 
 class _DocumentRefused(Exception):
@@ -110,24 +120,46 @@ def _personal_data(text: str, parameters: Json) -> dict[str, Any]:
     return {"redactedText": personal_data.redact(text, entities), "entities": described}
 
 
+def _entities(text: str, parameters: Json) -> dict[str, Any]:
+    described = [
+        {
+            "text": entity.text,
+            "category": entity.category,
+            **({"subcategory": entity.subcategory} if entity.subcategory else {}),
+            **_position(text, entity.offset, len(entity.text), parameters),
+            "confidenceScore": entity.score,
+        }
+        for entity in entities.find(text)
+    ]
+    return {"entities": described}
+
+
+def _summary(text: str, parameters: Json) -> dict[str, Any]:
+    sentences = summary.summarize(text, int(parameters.get("sentenceCount") or 3))
+    return {"summaries": [{"text": sentence} for sentence in sentences]}
+
+
 _KINDS = {
     "SentimentAnalysis": _Kind("SentimentAnalysisResults", 10, _sentiment),
     "LanguageDetection": _Kind("LanguageDetectionResults", 1_000, _language),
     "KeyPhraseExtraction": _Kind("KeyPhraseExtractionResults", 10, _key_phrases),
     "PiiEntityRecognition": _Kind("PiiEntityRecognitionResults", 5, _personal_data),
+    "EntityRecognition": _Kind("EntityRecognitionResults", 5, _entities),
+    "AbstractiveSummarization": _Kind("AbstractiveSummarizationResults", 25, _summary, _MAX_CHARACTERS_OF_ALL),
 }
-_NOT_SERVED = frozenset(["EntityRecognition", "EntityLinking"])
+_NOT_SERVED = frozenset(["EntityLinking"])
 
 
-def _check_document(document: Json, detects: bool) -> str:
+def _check_document(document: Json, kind: _Kind) -> str:
+    detects = kind.analyze is _language
     text = str(document.get("text") or "")
     if not text.strip():
         raise _DocumentRefused("InvalidDocument", "Document text is empty.")
-    if len(text) > _MAX_CHARACTERS:
+    if len(text) > kind.max_characters:
         raise _DocumentRefused(
             "InvalidDocument",
             "A document within the request was too large to be processed. Limit document size to: "
-            f"{_MAX_CHARACTERS} text elements. For additional details on the data limitations see "
+            f"{kind.max_characters} text elements. For additional details on the data limitations see "
             "https://aka.ms/text-analytics-data-limits",
         )
     language = str(document.get("language") or "en").lower()
@@ -148,7 +180,7 @@ def _analyze(kind: _Kind, documents: Sequence[Json], parameters: Json, statistic
     for document in documents:
         identifier = str(document["id"])
         try:
-            text = _check_document(document, kind.analyze is _language)
+            text = _check_document(document, kind)
         except _DocumentRefused as refused:
             inner = {"code": refused.code, "message": str(refused)}
             error = {"code": "InvalidArgument", "message": "Invalid document in request.", "innererror": inner}
@@ -174,11 +206,14 @@ def _analyze(kind: _Kind, documents: Sequence[Json], parameters: Json, statistic
 class Language:
     """The Language operations of every account."""
 
-    def __init__(self, lookup: Lookup, identity: Identity, usage: Usage, executor: Executor) -> None:
+    def __init__(
+        self, lookup: Lookup, identity: Identity, usage: Usage, executor: Executor, quota: RequestQuota | None = None
+    ) -> None:
         self._lookup = lookup
         self._identity = identity
         self._usage = usage
         self._executor = executor
+        self._quota = quota or RequestQuota()
 
     async def analyze_text(self, request: web.Request, account: Account) -> web.Response:
         """Analyze the documents of one request."""
@@ -188,6 +223,7 @@ class Language:
             raise resource_not_found()
         body = await _body(request)
         kind = _kind(body)
+        self._take(account, kind)
         documents = _documents(body, kind)
         parameters = body.get("parameters") or {}
         statistics = request.query.get("showStats", "").lower() == "true"
@@ -196,6 +232,20 @@ class Language:
         self._usage.answered(account.name, USAGE_NAME, len(documents), 0)
         headers = {"apim-request-id": str(uuid.uuid4()), "x-ms-region": account.location}
         return web.Response(body=answer, content_type="application/json", headers=headers)
+
+    def _take(self, account: Account, kind: _Kind) -> None:
+        """Count a request against the tier's limit; the text of the refusal is unverified."""
+        try:
+            self._quota.take((account.resource_id, kind.results), _REQUESTS_PER_MINUTE.get(account.sku, 1_000))
+        except Throttled as throttled:
+            self._usage.refused(account.name, USAGE_NAME)
+            seconds = throttled.whole_seconds
+            message = (
+                f"Requests to the Analyze_Text Operation under Language Service have exceeded {throttled.limit} of "
+                f"your current Language {account.sku} pricing tier. Please retry after {seconds} second"
+                f"{'' if seconds == 1 else 's'}."
+            )
+            raise refusal(429, "429", message, {"Retry-After": str(seconds)}) from None
 
 
 async def _body(request: web.Request) -> Json:

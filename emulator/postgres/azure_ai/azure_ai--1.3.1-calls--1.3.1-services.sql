@@ -70,6 +70,74 @@ RETURN (
     FROM azure_openai.create_embeddings(deployment_name, ARRAY[input], 1, dimensions, timeout_ms, throw_on_error,
         max_attempts, retry_delay_ms) AS e);
 
+-- Chat models ---------------------------------------------------------------------------------------------------------
+
+-- The content of a model's answer. What azure_ai sends to a model is not published: prompts and schemas here are the
+-- emulator's own; that generate sends temperature 0.2 is what one project saw.
+CREATE FUNCTION azure_ai.emulator_chat(
+    function_name text, model text, system_prompt text, prompt text, json_schema jsonb) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    path constant text := format('/openai/deployments/%s/chat/completions?api-version=2024-10-21',
+        azure_ai.emulator_url_part(model));
+    body constant jsonb := jsonb_build_object('temperature', 0.2, 'messages', jsonb_build_array(
+            jsonb_build_object('role', 'system', 'content', system_prompt),
+            jsonb_build_object('role', 'user', 'content', prompt)))
+        || CASE WHEN json_schema IS NULL THEN '{}' ELSE jsonb_build_object('response_format',
+            jsonb_build_object('type', 'json_schema', 'json_schema', json_schema)) END;
+    answer text;
+    failure text;
+BEGIN
+    SELECT c.answer, c.failure INTO answer, failure
+    FROM azure_ai.emulator_call('azure_openai', path, body::text, NULL, 1, NULL) AS c;
+    IF failure IS NOT NULL THEN
+        PERFORM azure_ai.emulator_report('azure_ai.' || function_name, failure, true);
+    END IF;
+    RETURN answer::json -> 'choices' -> 0 -> 'message' ->> 'content';
+END
+$$;
+
+-- A schema of structured outputs for an object of texts.
+CREATE FUNCTION azure_ai.emulator_schema(name text, properties jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('name', name, 'strict', true, 'schema', jsonb_build_object('type', 'object',
+        'properties', properties, 'required', (SELECT jsonb_agg(k) FROM jsonb_object_keys(properties) AS k),
+        'additionalProperties', false))
+$$;
+
+CREATE FUNCTION azure_ai.generate(
+    prompt text, model text DEFAULT 'gpt-4.1', system_prompt text DEFAULT 'You are a helpful assistant.') RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT azure_ai.emulator_chat('generate', model, system_prompt, prompt, NULL) $$;
+
+CREATE FUNCTION azure_ai.generate(
+    prompt text, json_schema jsonb, model text DEFAULT 'gpt-4.1',
+    system_prompt text DEFAULT 'You are a helpful assistant.') RETURNS jsonb
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT azure_ai.emulator_chat('generate', model, system_prompt, prompt, json_schema)::jsonb $$;
+
+CREATE FUNCTION azure_ai.is_true(statement text, model text DEFAULT 'gpt-4.1') RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE a.answer WHEN 'true' THEN true WHEN 'false' THEN false END
+    FROM (SELECT azure_ai.emulator_chat('is_true', model, 'Say whether the statement is true, false or unknown.',
+        statement, azure_ai.emulator_schema('is_true',
+            '{"answer": {"type": "string", "enum": ["true", "false", "unknown"]}}'))::jsonb ->> 'answer' AS answer) AS a
+$$;
+
+-- A label is a name, and may go on with a type and a description.
+CREATE FUNCTION azure_ai.extract(document text, data text[], model text DEFAULT 'gpt-4.1') RETURNS jsonb
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT azure_ai.emulator_chat('extract', model, 'Extract what is asked for from the document.', document,
+        azure_ai.emulator_schema('extract', (
+            SELECT jsonb_object_agg(btrim(split_part(label, ':', 1)), jsonb_build_object('type', 'string',
+                'description', btrim(substr(label, length(split_part(label, ':', 1)) + 2))))
+            FROM unnest(data) AS label)))::jsonb
+$$;
+
 -- Azure AI Language ---------------------------------------------------------------------------------------------------
 
 CREATE TYPE azure_cognitive.sentiment_analysis_result AS (
@@ -187,4 +255,12 @@ SELECT azure_cognitive.emulator_create('recognize_pii_entities', 'PiiEntityRecog
         (e ->> 'confidenceScore')::float8)::azure_cognitive.entity
         FROM json_array_elements(d -> 'entities') AS e))::azure_cognitive.pii_entity_recognition_result$$,
     true, ', domain text DEFAULT ''none''', ', ''domain'', domain', 'true');
+SELECT azure_cognitive.emulator_create('recognize_entities', 'EntityRecognition', 5, 'azure_cognitive.entity[]',
+    'entities', $$ARRAY(SELECT ROW(e ->> 'text', e ->> 'category', e ->> 'subcategory',
+        (e ->> 'confidenceScore')::float8)::azure_cognitive.entity FROM json_array_elements(d -> 'entities') AS e)$$,
+    true, '', '', 'false');
+-- The service has summaries among its long-running jobs alone; the emulator answers at once.
+SELECT azure_cognitive.emulator_create('summarize_abstractive', 'AbstractiveSummarization', 25, 'text[]', 'summaries',
+    $$ARRAY(SELECT s ->> 'text' FROM json_array_elements(d -> 'summaries') AS s)$$,
+    true, ', sentence_count integer DEFAULT 3', ', ''sentenceCount'', sentence_count', 'false');
 DROP FUNCTION azure_cognitive.emulator_create;

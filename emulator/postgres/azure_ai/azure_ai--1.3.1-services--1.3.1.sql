@@ -9,8 +9,6 @@ DECLARE
     translate_options constant text := 'source_language text DEFAULT NULL, text_type text DEFAULT ''Plain'', '
         'profanity_action text DEFAULT ''NoAction'', profanity_marker text DEFAULT ''Asterisk'', '
         'suggested_source_language text DEFAULT NULL, source_script text DEFAULT NULL, target_script %s DEFAULT NULL';
-    chat constant text := ', model text DEFAULT ''gpt-4.1''';
-    system constant text := ', system_prompt text DEFAULT ''You are a helpful assistant.''';
     ranked constant text := ', model text DEFAULT ''cohere-rerank-v3.5''';
     operation record;
 BEGIN
@@ -22,8 +20,6 @@ BEGIN
             CASE WHEN a.many THEN format('TABLE (%I %s)', o.field, o.type) ELSE o.type END AS result
         FROM (VALUES
             ('linked_entities', '', 5, 'azure_cognitive.linked_entity[]', 'entities'),
-            ('recognize_entities', '', 5, 'azure_cognitive.entity[]', 'entities'),
-            ('summarize_abstractive', ', sentence_count integer DEFAULT 3', 25, 'text[]', 'summaries'),
             ('summarize_extractive', ', sentence_count integer DEFAULT 3, sort_by text DEFAULT ''offset''', 25,
                 'azure_cognitive.sentence[]', 'sentences')) AS o(name, extra, batch, type, field),
             (VALUES
@@ -41,10 +37,6 @@ BEGIN
         VALUES
             ('azure_ml.inference', 'input_data jsonb, deployment_name text DEFAULT NULL, ' || options, 'jsonb'),
             ('azure_ml.invoke', 'input_data jsonb, deployment_name text DEFAULT NULL, ' || options, 'jsonb'),
-            ('azure_ai.generate', 'prompt text' || chat || system, 'text'),
-            ('azure_ai.generate', 'prompt text, json_schema jsonb' || chat || system, 'jsonb'),
-            ('azure_ai.is_true', 'statement text' || chat, 'boolean'),
-            ('azure_ai.extract', 'document text, data text[]' || chat, 'jsonb'),
             ('azure_ai.rank', 'query text, document_contents text[]' || ranked,
                 'TABLE (id integer, rank integer, score double precision)'),
             ('azure_ai.rank', 'query text, document_contents text[], document_ids integer[]' || ranked,

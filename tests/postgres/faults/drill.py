@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from database import migrations
-from tests.postgres.vector_server import ADMINISTRATOR, STUB, SUPERUSER, Connection, VectorDatabase, VectorServer
+from tests.postgres.vector_server import ADMINISTRATOR, STUBS, SUPERUSER, Connection, VectorDatabase, VectorServer
 
 PATIENCE_SECONDS = 60.0
 
@@ -58,11 +58,11 @@ class FaultServer(VectorServer):
         yield
         sync("off")
 
-    def new_database(self) -> FaultDatabase:
+    def new_database(self, kind: type[FaultDatabase] | None = None) -> FaultDatabase:
         self._made += 1
         name = f"f{self._made}"
         self._make_database(name, "template_engine")
-        return FaultDatabase(self, name)
+        return (kind or FaultDatabase)(self, name)
 
     def database_of(self, root: Path) -> FaultDatabase:
         """Make a database with the engine that a folder `sql` of another version holds."""
@@ -71,7 +71,8 @@ class FaultServer(VectorServer):
         self._make_database(name, "template1")
         with self.connect(name, SUPERUSER) as conn:
             conn.execute("CREATE EXTENSION vector")
-            conn.execute(STUB.read_bytes())
+            for stub in STUBS:
+                conn.execute(stub.read_bytes())
         self.install(name, root)
         return FaultDatabase(self, name)
 

@@ -101,7 +101,7 @@ class Schedule(Workers):
         complete(self.db)
         self.db.work()
         [(source, target, place, column, dimensions)] = self.db.rows(
-            "SELECT source::text, target, target_table::text, target_column, dimensions FROM vectorize.job WHERE name = 'docs' AND stage = 'embed' AND standing = 'current'"
+            "SELECT source::text, target, target_table::text, target_column, dimensions FROM vectorize.job WHERE name = 'docs' AND operation = 'embed' AND standing = 'current'"
         )
         chunked = source != "docs"
         rows = source if target == "column" else f"docs LEFT JOIN {place} USING (id)"

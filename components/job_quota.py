@@ -1,0 +1,60 @@
+"""What a job calls, and how much of it a minute: a model deployment, or a function of the Language account."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY, TOKENS_PER_MINUTE_PER_CAPACITY
+
+if TYPE_CHECKING:
+    from components.job_settings import JobSettings
+    from components.settings import StackSettings
+
+
+@dataclass(frozen=True)
+class JobQuota:
+    """One bucket of the engine, which all jobs share that call the same.
+
+    Attributes:
+        name: of the deployment, or of the function.
+        model: of the deployment, or `language`.
+        dimensions: None where it makes no vectors.
+        tokens_per_minute: None where only requests are limited.
+        requests_per_minute: its limit.
+        price_per_million_tokens: in USD; None where no price is known.
+    """
+
+    name: str
+    model: str
+    dimensions: int | None
+    tokens_per_minute: int | None
+    requests_per_minute: int
+    price_per_million_tokens: float | None
+
+    def to_props(self) -> dict[str, Any]:
+        """Return it with the names that the job resource takes, without what is None."""
+        names = {
+            "tokens_per_minute": "tokensPerMinute",
+            "requests_per_minute": "requestsPerMinute",
+            "price_per_million_tokens": "pricePerMillionTokens",
+        }
+        return {names.get(key, key): value for key, value in asdict(self).items() if value is not None}
+
+
+def quota_of(job: JobSettings, settings: StackSettings) -> JobQuota:
+    """Return what a job of valid settings calls."""
+    enrichment = job.operation.facts
+    if enrichment and enrichment.needs == "language":
+        # Language measures the requests of each feature separately ("Service limits"), so each function has its own.
+        return JobQuota(enrichment.calls, "language", None, None, settings.ai.language.limit, None)
+    name = str(job.deployment)
+    deployment = settings.deployments[name]
+    return JobQuota(
+        name,
+        deployment.model,
+        deployment.facts.dimensions or None,
+        deployment.capacity * TOKENS_PER_MINUTE_PER_CAPACITY,
+        deployment.capacity * REQUESTS_PER_MINUTE_PER_CAPACITY,
+        deployment.facts.price_per_million_tokens,
+    )
