@@ -31,8 +31,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SET requests = s.requests + excluded.requests, tokens = s.tokens + excluded.tokens, cost_usd = s.cost_usd + excluded.cost_usd
     ), used AS (
         INSERT INTO vectorize.used_minute AS u (deployment, minute, tokens, requests)
-        SELECT j.deployment, date_bin('1 minute', o.at, '2000-01-01 00:00Z'), sum(o.tokens), sum(o.requests)
-        FROM old AS o JOIN vectorize.job AS j ON j.id = o.job
+        SELECT d.name, date_bin('1 minute', o.at, '2000-01-01 00:00Z'), sum(o.tokens), sum(o.requests)
+        FROM old AS o JOIN vectorize.job AS j ON j.id = o.job JOIN vectorize.deployment AS d ON d.name = j.deployment
         WHERE o.requests > 0 AND o.at > clock_timestamp() - interval '1 hour' GROUP BY 1, 2 ORDER BY 1, 2
         ON CONFLICT ON CONSTRAINT used_minute_pkey DO UPDATE SET tokens = u.tokens + excluded.tokens, requests = u.requests + excluded.requests
     ), forgotten AS (

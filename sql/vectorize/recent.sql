@@ -9,8 +9,9 @@ CREATE OR REPLACE VIEW vectorize.quota_minutes AS
     FROM (
         SELECT u.deployment, u.minute, u.tokens, u.requests FROM vectorize.used_minute AS u
         UNION ALL
-        SELECT j.deployment, date_bin('1 minute', o.at, '2000-01-01 00:00Z'), o.tokens, o.requests
-        FROM vectorize.delta AS o JOIN vectorize.job AS j ON j.id = o.job WHERE o.requests > 0
+        SELECT d.name, date_bin('1 minute', o.at, '2000-01-01 00:00Z'), o.tokens, o.requests
+        FROM vectorize.delta AS o JOIN vectorize.job AS j ON j.id = o.job JOIN vectorize.deployment AS d ON d.name = j.deployment
+        WHERE o.requests > 0
     ) AS b
     WHERE b.minute > clock_timestamp() - interval '1 hour'
     GROUP BY b.deployment, b.minute;

@@ -120,6 +120,22 @@ def test_the_last_hour_is_a_bar_a_minute() -> None:
     assert slow.hour == "Nothing was used in the last hour."
 
 
+def test_a_job_of_another_service_has_no_tokens_no_price_and_no_search() -> None:
+    enriched = job(name="moods", operation="sentiment", cost_usd=None)
+    language = quota(deployment="language", tokens_per_minute=None, requests_per_minute=1000, requests_last_minute=250)
+    minute = {"deployment": "language", "minute": NOW - timedelta(minutes=5), "tokens": 0, "requests": 500}
+    spent = {"job": "moods", "today": 0.0, "month": 0.0, "ever": None, "tokens": 0, "requests": 7}
+    of_none = declared(job="moods", deployment=None, model=None, dimensions=None, index_state="none")
+    found = whole(snapshot=Snapshot(NOW, [enriched], [language]), minutes=[minute], spend=[spent], declared=[of_none])
+    html = rendered(found)
+    text = words(html)
+    assert "Last minute: 25 % of 1,000 requests." in text
+    assert "with 50 % of the quota" in text
+    assert "moods the price is not known here 0 7" in text
+    assert "There is nothing to search yet." in text
+    assert len(draw([of_none], {"moods": "public.docs"}).paths) == 2
+
+
 def test_what_is_shared_stands_between_those_who_share_it() -> None:
     rows = [declared(job=name, deployment=used) for name, used in (("a", "one"), ("b", "one"), ("c", "two"))]
     rows.append(declared(job="c", generation=2, standing="next", deployment="one", index_state="none"))

@@ -18,7 +18,7 @@ _QUESTIONS = {
     "spend": """
         SELECT job, coalesce(sum(cost_usd) FILTER (WHERE day = today), 0)::float8 AS today,
                coalesce(sum(cost_usd) FILTER (WHERE day > today - 30), 0)::float8 AS month,
-               coalesce(sum(cost_usd), 0)::float8 AS ever, sum(tokens)::bigint AS tokens,
+               sum(cost_usd)::float8 AS ever, sum(tokens)::bigint AS tokens,
                sum(requests)::bigint AS requests
         FROM vectorize.spend, (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t GROUP BY job ORDER BY job
     """,
@@ -37,7 +37,7 @@ class Overview:
         snapshot: the jobs and the quota, as `make status` has them.
         minutes: what each minute of the last hour used of a deployment's quota.
         failures: the newest rows in quarantine of each job.
-        spend: what each job spent: today, in 30 days, ever; in US dollars, days in UTC.
+        spend: what each job spent: today, in 30 days, ever; in US dollars, days in UTC; `ever` is None without a price.
         declared: each job's generations that searches use or that are being filled, with deployment and index.
     """
 
