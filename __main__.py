@@ -9,16 +9,20 @@ from pulumi_azure_native import authorization
 from components.ai_accounts import AiAccounts, AiAccountsArgs
 from components.cloud import cloud
 from components.computed import name_of
+from components.database_server import DatabaseServer
+from components.existing_server import ExistingServer, ExistingServerArgs
 from components.flexible_server import FlexibleServer, FlexibleServerArgs
+from components.found import Found
 from components.naming import SUFFIX_LENGTH, Names, tags_of
 from components.network import Network, NetworkArgs
 from components.operations import Operations, OperationsArgs
 from components.resource_group import resource_group
-from components.server_parameters import plan_parameters
 from components.settings import StackSettings
 from components.vector_database import VectorDatabase, VectorDatabaseArgs
 
 settings = StackSettings.load()
+found = Found.look(settings)
+settings = found.applied_to(settings)
 for note in settings.notes:
     pulumi.log.info(note)
 client = authorization.get_client_config_output()
@@ -32,24 +36,14 @@ placement: dict[str, Any] = {"resource_group_name": name_of(group), "location": 
 
 stack: dict[str, Any] = {"names": names, "settings": settings, "cloud": azure["cloud"]}
 network = Network("network", NetworkArgs(**placement, **stack)) if settings.network.private else None
-server = FlexibleServer(
-    "server",
-    FlexibleServerArgs(
-        **placement,
-        **azure,
-        server_name=names.server,
-        server=settings.server,
-        authentication=settings.authentication,
-        firewall=settings.firewall,
-        database=settings.database,
-        parameters=plan_parameters(settings),
-        deployer_object_id=client.object_id,
-        database_user=settings.database_user,
-        network=network,
-        protect=settings.protect,
-    ),
-)
-accounts = AiAccountsArgs(**placement, **stack, **server.principals, network=network)
+server: DatabaseServer
+deployer: dict[str, Any] = {"settings": settings, "deployer_object_id": client.object_id}
+if found.server is not None:
+    server = ExistingServer("server", ExistingServerArgs(**deployer, cloud=azure["cloud"], found=found.server))
+else:
+    wanted = FlexibleServerArgs.of(**deployer, **placement, **azure, server_name=names.server, network=network)
+    server = FlexibleServer("server", wanted)
+accounts = AiAccountsArgs(**placement, **stack, **server.principals, network=network, found=found)
 ai = AiAccounts("ai", accounts) if settings.uses_ai else None
 database = VectorDatabase(
     "database",
@@ -57,7 +51,7 @@ database = VectorDatabase(
         settings=settings,
         connection=server.connection,
         password=server.password,
-        server=server.server,
+        deleted_with=server.deleted_with,
         ready=[server.ready],
         ai=ai,
     ),

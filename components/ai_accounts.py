@@ -3,12 +3,13 @@
 What changes an account goes one after another, for a second change at the same time is refused (azurerm #22607):
 content filters -> deployments -> private endpoint; deletes go the same way backwards. The endpoint is last because the
 network still sees an account as unfinished that says it is done (azurerm #31712, bicep-registry-modules #5957). Without
-keys the server's own identity calls the accounts, and local authentication is off.
+keys the server's own identity calls the accounts, and local authentication is off. An account that is there is used as
+it is; deployments, filters and roles in it are the stack's own, and go with the stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,12 +21,15 @@ from pulumi_azure_native import cognitiveservices as cs
 from components.account_hosts import LANGUAGE, host_suffixes
 from components.ai_network_settings import AiNetworkSettings
 from components.cloud import Cloud
-from components.computed import computed, group_and_name, in_preview, name_of
 from components.content_filters import content_filter
-from components.naming import Names
+from components.found import Found
+from components.found_account import FoundAccount
+from components.naming import Names, role_assignment_name
 from components.network import Network
+from components.overwriting import refuse_to_overwrite
 from components.role_assignment import role_assignment
 from components.settings import StackSettings
+from components.used_account import UsedAccount, account_that_is_made, account_that_is_there
 
 # Built-in roles; source: Microsoft Learn, "Azure built-in roles".
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
@@ -45,7 +49,8 @@ class AiAccountsArgs:
         replica_principal_ids: the same of its read replicas, by name: a search on one makes the query's vector there.
         cloud: cloud that the accounts are in.
         network: the stack's network, or None.
-        tags: tags of the accounts.
+        found: accounts that are there, and are used instead of made.
+        tags: tags of the accounts, and of what is made in one that is there.
     """
 
     resource_group_name: pulumi.Input[str]
@@ -55,6 +60,7 @@ class AiAccountsArgs:
     server_principal_id: pulumi.Input[str]
     cloud: Cloud
     network: Network | None = None
+    found: Found = field(default_factory=Found)
     replica_principal_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,17 +90,18 @@ class AiAccounts(pulumi.ComponentResource):
         self._ai = args.settings.ai
         self._keys = self._ai.authentication == "keys"
         self.ready = []
-        kind = self._ai.openai.kind
-        openai = self._account("openai", args.names.openai, kind, self._ai.openai.sku)
+        wanted = self._ai.openai
+        openai = self._account("openai", args.names.openai, wanted.kind, wanted.sku, args.found.openai)
         last = self._deployments(openai)
         self.openai_endpoint, self.openai_key = self._access("openai", openai, OPENAI_USER)
-        last = self._private_endpoint("openai", openai, kind, last)
+        last = self._private_endpoint("openai", openai, last)
         self.language_endpoint = self.language_key = language_id = None
         if self._ai.language.enabled:
-            language = self._account("language", args.names.language, LANGUAGE, self._ai.language.sku)
+            sku, found = self._ai.language.sku, args.found.language
+            language = self._account("language", args.names.language, LANGUAGE, sku, found)
             self.language_endpoint, self.language_key = self._access("language", language, COGNITIVE_USER)
             # No deployment keeps it back, so it waits for the other account's: the network learns of an account late.
-            self._private_endpoint("language", language, LANGUAGE, language, last)
+            self._private_endpoint("language", language, [*language.resources, *last])
             language_id = language.id
         self.exports = {
             "openaiId": openai.id,
@@ -107,7 +114,12 @@ class AiAccounts(pulumi.ComponentResource):
         }
         self.register_outputs(self.exports)
 
-    def _account(self, what: str, physical_name: pulumi.Input[str], kind: str, sku: str) -> cs.Account:
+    def _account(
+        self, what: str, physical_name: pulumi.Input[str], kind: str, sku: str, found: FoundAccount | None
+    ) -> UsedAccount:
+        """Return the account that is there, or else make one."""
+        if found is not None:
+            return account_that_is_there(found)
         public = self._args.settings.accounts_are_public
         account = cs.Account(
             f"{self._name}-{what}",
@@ -135,41 +147,49 @@ class AiAccounts(pulumi.ComponentResource):
             ),
         )
         self.ready.append(account)
-        return account
+        return account_that_is_made(account, self._args.resource_group_name, kind)
 
-    def _private_endpoint(self, what: str, account: cs.Account, kind: str, *after: pulumi.Resource) -> pulumi.Resource:
+    def _private_endpoint(self, what: str, account: UsedAccount, after: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Give an account its private endpoint where there is a network; return what comes last of the account."""
         if self._args.network is None or not self._args.settings.accounts_have_endpoints:
-            return after[-1]
-        options = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-        suffixes = host_suffixes(kind, self._args.cloud)
+            return after
+        # In the stack's own group and subscription, wherever the account is.
+        options = pulumi.ResourceOptions(parent=self, depends_on=after)
+        suffixes = host_suffixes(account.kind, self._args.cloud)
         last = self._args.network.endpoint(
             f"{self._name}-{what}-endpoint", what, account.id, "account", suffixes, options
         )
         self.ready.append(last)
-        return last
+        return [last]
 
-    def _content_filters(self, account: cs.Account) -> pulumi.Resource:
+    def _content_filters(self, account: UsedAccount) -> list[pulumi.Resource]:
         """Create the content filters one after another; return what the first deployment waits for."""
-        previous: pulumi.Resource = account
+        last = account.resources
         for filter_name, wanted in sorted(self._ai.content_filters.items()):
-            previous = cs.RaiPolicy(
+            created = cs.RaiPolicy(
                 f"{self._name}-content-filter-{filter_name}",
-                resource_group_name=self._args.resource_group_name,
-                account_name=name_of(account),
+                resource_group_name=account.group,
+                account_name=account.name,
                 rai_policy_name=filter_name,
                 properties=content_filter(wanted),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[previous], deleted_with=account),
+                tags=self._marks(account),
+                opts=account.child(self, *last),
             )
-        return previous
+            ask = partial(cs.get_rai_policy, rai_policy_name=filter_name)
+            way_out = "Choose another name under ai.contentFilters"
+            self._refuse_to_overwrite(created, f"content filter {filter_name}", ask, way_out)
+            last = [created]
+        return last
 
-    def _deployments(self, account: cs.Account) -> pulumi.Resource:
-        previous = self._content_filters(account)
+    def _deployments(self, account: UsedAccount) -> list[pulumi.Resource]:
+        last = self._content_filters(account)
         for deployment_name, wanted in sorted(self._args.settings.deployments.items()):
-            previous = cs.Deployment(
+            if wanted.existing:
+                continue
+            created = cs.Deployment(
                 f"{self._name}-deployment-{deployment_name}",
-                resource_group_name=self._args.resource_group_name,
-                account_name=name_of(account),
+                resource_group_name=account.group,
+                account_name=account.name,
                 deployment_name=deployment_name,
                 sku=cs.SkuArgs(name=wanted.sku, capacity=wanted.capacity),
                 properties=cs.DeploymentPropertiesArgs(
@@ -177,38 +197,70 @@ class AiAccounts(pulumi.ComponentResource):
                     version_upgrade_option=wanted.version_upgrade,
                     rai_policy_name=wanted.content_filter,  # Azure fills it in otherwise, and that reads as drift
                 ),
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[previous],
-                    deleted_with=account,
-                    replace_on_changes=["properties.model.name", "properties.model.format", "sku.name"],
-                    delete_before_replace=True,
+                tags=self._marks(account),
+                opts=pulumi.ResourceOptions.merge(
+                    account.child(self, *last),
+                    pulumi.ResourceOptions(
+                        replace_on_changes=["properties.model.name", "properties.model.format", "sku.name"],
+                        delete_before_replace=True,
+                    ),
                 ),
             )
-            self.ready.append(previous)
-        return previous
+            ask = partial(cs.get_deployment, deployment_name=deployment_name)
+            way_out = (
+                f"Set deployments.{deployment_name}.existing: true to use it as it is, or choose another name for the"
+                " stack's own"
+            )
+            self._refuse_to_overwrite(created, f"deployment {deployment_name}", ask, way_out)
+            self.ready.append(created)
+            last = [created]
+        return last
+
+    def _marks(self, account: UsedAccount) -> dict[str, str] | None:
+        """Return tags that tell the stack's own from others' in an account that others use too."""
+        return dict(self._args.tags) if account.made is None else None
+
+    def _refuse_to_overwrite(
+        self, created: pulumi.CustomResource, what: str, ask: Callable[..., Any], way_out: str
+    ) -> None:
+        """Refuse to write over what others made in an account that is there."""
+        found = self._args.found.openai
+        if found is None:
+            return
+        marks = {tag: self._args.tags[tag] for tag in ("project", "stack")}
+        refuse_to_overwrite(
+            created,
+            f"{what} of {found.name}",
+            partial(ask, account_name=found.name, resource_group_name=found.group, opts=found.asked),
+            way_out,
+            ours=lambda there: marks.items() <= (there.tags or {}).items(),
+        )
 
     def _access(
-        self, what: str, account: cs.Account, role: str
+        self, what: str, account: UsedAccount, role: str
     ) -> tuple[pulumi.Output[str], pulumi.Output[str] | None]:
         """Return an account's endpoint and, where keys are used, a key; else give the server its role."""
-        endpoint = computed(account, account.properties, "endpoint", _endpoint)
         if self._keys:
-            # The provider does not mark keys as secrets (pulumi-azure-native #1693).
-            # In a preview of a stack that turns to keys, the account still refuses to list them: then they are unknown.
-            return endpoint, pulumi.Output.secret(
-                account.id.apply(partial(in_preview, partial(_key, self._ai.key_in_use)))
-            )
-        self.ready.append(self._right(f"{self._name}-{what}-role", account, self._args.server_principal_id, role))
-        for replica, principal_id in self._args.replica_principal_ids.items():
-            self.ready.append(self._right(f"{self._name}-{what}-role-{replica}", account, principal_id, role))
-        return endpoint, None
+            return account.endpoint, account.key(self._ai.key_in_use)
+        if self._ai.assign_roles:
+            self._right(f"{self._name}-{what}-role", account, self._args.server_principal_id, role)
+            for replica, principal_id in self._args.replica_principal_ids.items():
+                self._right(f"{self._name}-{what}-role-{replica}", account, principal_id, role)
+        return account.endpoint, None
 
-    def _right(
-        self, name: str, account: cs.Account, principal_id: pulumi.Input[str], role: str
-    ) -> authorization.RoleAssignment:
-        options = pulumi.ResourceOptions(parent=self, deleted_with=account)
-        return role_assignment(name, account.id, principal_id, role, options)
+    def _right(self, name: str, account: UsedAccount, principal_id: pulumi.Input[str], role: str) -> None:
+        options = pulumi.ResourceOptions(parent=self, deleted_with=account.made)
+        given = role_assignment(name, account.id, principal_id, role, options)
+        self.ready.append(given)
+        if isinstance(account.id, str) and isinstance(principal_id, str):  # account and server were there before
+            assignment = role_assignment_name(account.id, principal_id, role)
+            refuse_to_overwrite(
+                given,
+                f"the role of {principal_id} on {account.name}",
+                partial(authorization.get_role_assignment, role_assignment_name=assignment, scope=account.id),
+                "Set ai.assignRoles: false, since the server's identity may call the account already",
+                ours=lambda _: False,
+            )
 
 
 def network_rules(wanted: AiNetworkSettings, *, public: bool) -> cs.NetworkRuleSetArgs:
@@ -223,16 +275,3 @@ def network_rules(wanted: AiNetworkSettings, *, public: bool) -> cs.NetworkRuleS
         ],
         virtual_network_rules=[],
     )
-
-
-def _endpoint(account_id: str) -> str:
-    group, account = group_and_name(account_id)
-    found = cs.get_account(account_name=account, resource_group_name=group)
-    return str(found.properties.endpoint)
-
-
-def _key(number: int, account_id: str) -> str:
-    """Return the first or the second of an account's keys, both of which are always good."""
-    group, account = group_and_name(account_id)
-    keys = cs.list_account_keys(account_name=account, resource_group_name=group)
-    return str(keys.key1 if number == 1 else keys.key2)

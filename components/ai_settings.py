@@ -61,6 +61,10 @@ class AiSettings(Section):
         le=2,
         description="Which of an account's two keys the database uses; docs/keys.md rotates them.",
     )
+    assign_roles: bool = Field(
+        default=True,
+        description="Whether the stack lets the server's identity call the accounts; false where it may already.",
+    )
     network: AiNetworkSettings = Field(
         default_factory=AiNetworkSettings,
         description="Who reaches the accounts: {publicAccess, privateEndpoints, ipRules, ...}.",
@@ -103,6 +107,11 @@ class DeploymentSettings(Section):
     content_filter: str = Field(
         default="Microsoft.DefaultV2",
         description="Content filter by name: the service's own (Microsoft.DefaultV2, ...) or one of ai.contentFilters.",
+    )
+    existing: bool = Field(
+        default=False,
+        description="Whether it is in existing.openaiAccount already: read, never changed. Its version, sku and"
+        " capacity count; where others are declared here, a preview says so.",
     )
 
     @property

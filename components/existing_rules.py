@@ -23,14 +23,15 @@ def check(settings: StackSettings, findings: Findings) -> None:
 def _subnets(settings: StackSettings, findings: Findings) -> None:
     existing, mode = settings.existing, settings.network.mode
     needed = {
-        "serverSubnet": mode == "injected",
+        "serverSubnet": mode == "injected" and existing.server is None,
         "endpointSubnet": mode == "private-endpoint" or settings.accounts_have_endpoints,
     }
     useful = {**needed, "endpointSubnet": needed["endpointSubnet"] or settings.vault_has_endpoint}
     given = {"serverSubnet": existing.server_subnet, "endpointSubnet": existing.endpoint_subnet}
     for key, subnet in given.items():
         if subnet and not useful[key]:
-            findings.add(("existing", key), f"has no use with network.mode {mode}; leave it out", reads=[_MODE])
+            also = " and existing.server" if existing.server is not None else ""
+            findings.add(("existing", key), f"has no use with network.mode {mode}{also}; leave it out", reads=[_MODE])
         if needed[key] and not subnet and any(given.values()):
             findings.add(
                 ("existing", key),

@@ -30,6 +30,24 @@ ZoneId = Annotated[
         )
     ),
 ]
+AccountId = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            rf"{_GROUP}(?i:/providers/Microsoft\.CognitiveServices/accounts)/[^/]+",
+            "the id of an AI account (`az cognitiveservices account show --query id`)",
+        )
+    ),
+]
+ServerId = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            rf"{_GROUP}(?i:/providers/Microsoft\.DBforPostgreSQL/flexibleServers)/[^/]+",
+            "the id of a flexible server (`az postgres flexible-server show --query id`)",
+        )
+    ),
+]
 
 
 class ExistingSettings(Section):
@@ -38,6 +56,15 @@ class ExistingSettings(Section):
     resource_group: GroupId | None = Field(
         default=None, description="Resource group for everything, by id; of the subscription that `up` works in."
     )
+    server: ServerId | None = Field(
+        default=None,
+        description="The flexible server, by id; read, never changed. The stack's own is what is inside its database.",
+    )
+    openai_account: AccountId | None = Field(
+        default=None,
+        description="The Azure OpenAI account (or AIServices, see ai.openai.kind), by id, of any subscription.",
+    )
+    language_account: AccountId | None = Field(default=None, description="The Language account, by id.")
     server_subnet: SubnetId | None = Field(
         default=None,
         description="Subnet of the server, by id; delegated to it, in its region. For network.mode injected.",
@@ -54,6 +81,11 @@ class ExistingSettings(Section):
     def zone_ids(self) -> dict[str, str]:
         """Return the zones' ids by their names."""
         return {zone.rpartition("/")[2].lower(): zone for zone in self.dns_zones}
+
+    @property
+    def any_service(self) -> bool:
+        """Say whether a server or an account is given, which the program has to read first."""
+        return any((self.server, self.openai_account, self.language_account))
 
     @property
     def network_id(self) -> str | None:

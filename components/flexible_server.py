@@ -9,9 +9,8 @@ waits for `ready`, the last of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pulumi
@@ -21,17 +20,19 @@ from pulumi_azure_native import dbforpostgresql as pg
 from components.availability_settings import DAYS, HighAvailability, MaintenanceWindow
 from components.cloud import Cloud
 from components.computed import computed, name_of
+from components.database_server import DatabaseServer, connection_to, warn_of_another_principal
 from components.network import Network
 from components.network_change import refuse_change_of_injection
 from components.read_replicas import ROLE, ReadReplicas, ReadReplicasArgs
 from components.server_identity import encryption, identity, principal_id
-from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs
+from components.server_parameters import ParameterPlan, ServerParameters, ServerParametersArgs, plan_parameters
 from components.server_settings import (
     AuthenticationSettings,
     DatabaseSettings,
     FirewallSettings,
     ServerSettings,
 )
+from components.settings import StackSettings
 
 PASSWORD_LENGTH = 24
 
@@ -76,33 +77,35 @@ class FlexibleServerArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
     protect: bool = False
 
+    @classmethod
+    def of(cls, settings: StackSettings, **others: Any) -> FlexibleServerArgs:
+        """Return the arguments that the settings say, and `others` beside them."""
+        return cls(
+            server=settings.server,
+            authentication=settings.authentication,
+            firewall=settings.firewall,
+            database=settings.database,
+            parameters=plan_parameters(settings),
+            database_user=settings.database_user,
+            protect=settings.protect,
+            **others,
+        )
 
-class FlexibleServer(pulumi.ComponentResource):
+
+class FlexibleServer(DatabaseServer):
     """A server with a system-assigned identity, ready for SQL: for whoever is in its network, where it has one.
 
     Attributes:
-        server: the server resource, for `deleted_with`.
-        ready: the last child; whoever runs SQL depends on it.
+        server: the server resource.
         fqdn: host name.
         principal_id: object id of the server's identity.
-        principals: the same and those of the replicas, by the names that the AI accounts take.
-        connection: what a dynamic resource needs to connect, without the password.
-        password: password of `connection`'s user (a secret), or None where it signs in with Entra.
-        administrator_password: password of the password administrator (a secret), or None where there is none.
         replicas: the read replicas and the virtual endpoint, or None where there is neither.
-        exports: what the stack says about the server.
     """
 
     server: pg.Server
     replicas: ReadReplicas | None
-    ready: pulumi.Resource
     fqdn: pulumi.Output[str]
     principal_id: pulumi.Output[str]
-    principals: dict[str, Any]
-    password: pulumi.Output[str] | None
-    administrator_password: pulumi.Output[str] | None
-    connection: dict[str, pulumi.Input[str]]
-    exports: dict[str, pulumi.Output[Any] | str]
 
     def __init__(self, name: str, args: FlexibleServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgai:server:FlexibleServer", name, {}, opts)
@@ -111,6 +114,7 @@ class FlexibleServer(pulumi.ComponentResource):
         self.administrator_password = generated
         self.password = None if args.authentication.entra else generated
         self.server = self._server(generated)
+        self.server_id, self.deleted_with = self.server.id, self.server
         refuse_change_of_injection(
             self.server, injected=args.network is not None and args.network.injection is not None
         )
@@ -135,13 +139,10 @@ class FlexibleServer(pulumi.ComponentResource):
             "server_principal_id": self.principal_id,
             "replica_principal_ids": self.replicas.principal_ids if self.replicas else {},
         }
-        self.connection = {
-            "host": self.fqdn,
-            "database": self._database_name,
-            "user": args.database_user,
-            "authentication": "entra" if args.authentication.entra else "password",
-            "tokenScope": args.cloud.database_scope,
-        }
+        self.replica_ids = {name: one.id for name, one in self.replicas.servers.items()} if self.replicas else {}
+        self.connection = connection_to(
+            self.fqdn, self._database_name, args.database_user, args.cloud, entra=args.authentication.entra
+        )
         self.exports = {
             "serverName": self._server_name,
             "serverFqdn": self.fqdn,
@@ -255,8 +256,8 @@ class FlexibleServer(pulumi.ComponentResource):
         principals += [(one.name, one.object_id, one.type) for one in access.administrators]
         for principal, object_id, kind in principals:
             if principal == self._args.database_user and kind != "Group":
-                pulumi.Output.all(object_id, self._args.deployer_object_id).apply(
-                    partial(_warn_of_another_principal, principal)
+                pulumi.Output.all(principal, object_id, self._args.deployer_object_id).apply(
+                    lambda known: warn_of_another_principal(*known)
                 )
             self.ready = pg.AdministratorsMicrosoftEntra(
                 f"{self._name}-administrator-{principal}",
@@ -369,14 +370,3 @@ def _maintenance_window(wanted: MaintenanceWindow | None) -> pg.MaintenanceWindo
         start_hour=wanted.hour,
         start_minute=wanted.minute,
     )
-
-
-def _warn_of_another_principal(user: str, object_ids: Sequence[str]) -> None:
-    """Say early that PostgreSQL will refuse the token; members of a group cannot be told from here."""
-    expected, signed_in = object_ids
-    if expected.lower() != signed_in.lower():
-        pulumi.log.warn(
-            f"the program signs in to the database as {user!r} ({expected}), but this run is signed in to Azure"
-            f" as {signed_in}: PostgreSQL will refuse it."
-            f" Sign in as {user!r}, or set authentication.deployer or authentication.signInAs"
-        )

@@ -40,7 +40,7 @@ class Watched:
     Attributes:
         name: last part of the names of what is made for it.
         resource_id: its ARM id.
-        logs: categories of its logs.
+        logs: categories of its logs; none where its owner sends them somewhere.
         namespace: namespace of its metrics.
         alerts: alerts on its metrics.
         tables: "Dedicated" where its logs have tables of their own, None where they share AzureDiagnostics.
@@ -82,8 +82,19 @@ def watched_replica(
     return replace(as_server, name=f"replica-{name}", alerts=(*as_server.alerts, alerts.REPLICA_LAG))
 
 
+def watched_server_of_others(resource_id: pulumi.Input[str]) -> Watched:
+    """Return a server that was there: its owner sends its logs and knows its size; what jobs log is watched."""
+    return Watched(name="server", resource_id=resource_id, logs=(), namespace=alerts.SERVER_NAMESPACE, alerts=())
+
+
 def watched_account(
-    name: str, resource_id: pulumi.Input[str], *, requests_per_minute: int, latency_ms: int, deploys: bool
+    name: str,
+    resource_id: pulumi.Input[str],
+    *,
+    requests_per_minute: int,
+    latency_ms: int,
+    deploys: bool,
+    of_others: bool = False,
 ) -> Watched:
     """Return an AI account as something to watch.
 
@@ -93,11 +104,13 @@ def watched_account(
         requests_per_minute: what the quota of its deployments allows.
         latency_ms: from which average on an answer counts as slow.
         deploys: whether it has model deployments, and so logs of their use.
+        of_others: whether it was there, and its owner sends its logs.
     """
+    own_logs = ACCOUNT_LOGS if deploys else _LANGUAGE_LOGS
     return Watched(
         name=name,
         resource_id=resource_id,
-        logs=ACCOUNT_LOGS if deploys else _LANGUAGE_LOGS,
+        logs=() if of_others else own_logs,
         namespace=alerts.ACCOUNT_NAMESPACE,
         alerts=alerts.account_alerts(requests_per_minute, latency_ms),
     )
@@ -145,7 +158,8 @@ class Monitoring(pulumi.ComponentResource):
         self.workspace_id = self._workspace()
         everything = (args.server, *args.replicas, *args.accounts)
         for watched in everything:
-            self._diagnostics(watched)
+            if watched.logs:
+                self._diagnostics(watched)
         if args.settings.alerts:
             group = self._action_group()
             for watched in everything:

@@ -65,7 +65,7 @@ def _accounts(settings: StackSettings, findings: Findings) -> None:
             "needs a network; set network.mode to injected or private-endpoint",
             reads=[_MODE],
         )
-    if not settings.accounts_are_public and settings.uses_ai and settings.network.mode != "injected":
+    if not settings.accounts_are_public and settings.makes_accounts and settings.network.mode != "injected":
         # A private endpoint leads into a network and not out of it: what such a server calls, it calls over the
         # internet, and PostgreSQL is none of the services that an account trusts (azure-docs, "Grant access to trusted
         # Azure services for Azure OpenAI"). Azure SQL is so (Azure-Samples/azure-sql-db-openai #7); that PostgreSQL is
@@ -77,7 +77,8 @@ def _accounts(settings: StackSettings, findings: Findings) -> None:
             reads=[_MODE],
         )
     if (
-        not settings.accounts_are_public
+        settings.makes_accounts
+        and not settings.accounts_are_public
         and settings.network.mode == "injected"
         and not settings.accounts_have_endpoints
     ):

@@ -16,8 +16,8 @@ from components.autostop import Autostop, AutostopArgs
 from components.budget import budget
 from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY
 from components.cloud import Cloud
+from components.database_server import DatabaseServer
 from components.dynamic.threat_protection import ThreatProtection, ThreatProtectionArgs
-from components.flexible_server import FlexibleServer
 from components.key_vault import KeyVault, KeyVaultArgs
 from components.monitoring import (
     Monitoring,
@@ -26,6 +26,7 @@ from components.monitoring import (
     watched_account,
     watched_replica,
     watched_server,
+    watched_server_of_others,
 )
 from components.naming import Names
 from components.network import Network
@@ -62,7 +63,7 @@ class OperationsArgs:
     location: pulumi.Input[str]
     names: Names
     settings: StackSettings
-    server: FlexibleServer
+    server: DatabaseServer
     ai: AiAccounts | None
     database: VectorDatabase
     network: Network | None
@@ -126,12 +127,18 @@ class Operations(pulumi.ComponentResource):
                     requests_per_minute=quota * REQUESTS_PER_MINUTE_PER_CAPACITY,
                     latency_ms=latency,
                     deploys=True,
+                    of_others=self._settings.existing.openai_account is not None,
                 )
             )
             if ids["languageId"] is not None:
                 accounts.append(
                     watched_account(
-                        "language", ids["languageId"], requests_per_minute=0, latency_ms=latency, deploys=False
+                        "language",
+                        ids["languageId"],
+                        requests_per_minute=0,
+                        latency_ms=latency,
+                        deploys=False,
+                        of_others=self._settings.existing.language_account is not None,
                     )
                 )
         return Monitoring(
@@ -140,14 +147,7 @@ class Operations(pulumi.ComponentResource):
                 **self._placement,
                 settings=self._settings.monitoring,
                 workspace_name=self._args.names.workspace,
-                server=watched_server(
-                    self._args.server.server.id,
-                    self._settings.server.sku.name,
-                    self._settings.server.storage_gb,
-                    tier=self._settings.server.storage.tier,
-                    iops=self._settings.server.storage.iops,
-                    connections=self._connections,
-                ),
+                server=self._watched_server(),
                 replicas=self._watched_replicas(),
                 accounts=accounts,
             ),
@@ -161,17 +161,29 @@ class Operations(pulumi.ComponentResource):
         return int(str(connections)) if connections is not None else None
 
     def _watched_replicas(self) -> list[Watched]:
-        primary, replicas = self._settings.server, self._args.server.replicas
+        primary = self._settings.server
         return [
             watched_replica(
                 name,
-                server.id,
+                server_id,
                 (primary.replicas[name].sku or primary.sku).name,
                 primary.replicas[name].storage_gb or primary.storage_gb,
                 connections=self._connections,
             )
-            for name, server in (replicas.servers.items() if replicas else ())
+            for name, server_id in self._args.server.replica_ids.items()
         ]
+
+    def _watched_server(self) -> Watched:
+        if self._settings.existing.server is not None:
+            return watched_server_of_others(self._args.server.server_id)
+        return watched_server(
+            self._args.server.server_id,
+            self._settings.server.sku.name,
+            self._settings.server.storage_gb,
+            tier=self._settings.server.storage.tier,
+            iops=self._settings.server.storage.iops,
+            connections=self._connections,
+        )
 
     def _threat_protection(self) -> ThreatProtection:
         return ThreatProtection(
@@ -185,7 +197,7 @@ class Operations(pulumi.ComponentResource):
             ),
             # An operation of the server, so the last of its chain.
             pulumi.ResourceOptions(
-                parent=self, depends_on=[self._args.server.ready], deleted_with=self._args.server.server
+                parent=self, depends_on=[self._args.server.ready], deleted_with=self._args.server.deleted_with
             ),
         )
 
@@ -200,17 +212,16 @@ class Operations(pulumi.ComponentResource):
                     **self._placement,
                     resource_group_id=self._args.group_id,
                     settings=cost.autostop,
-                    server_id=self._args.server.server.id,
+                    server_id=self._args.server.server_id,
                     cloud=self._args.cloud,
                 ),
                 self._child(),
             )
 
     def _locks(self, after: list[pulumi.Resource]) -> None:
-        lock_server(f"{self._name}-lock", self._args.server.server.id, self, after)
-        replicas = self._args.server.replicas
-        for replica, server in replicas.servers.items() if replicas else ():
-            lock_server(f"{self._name}-lock-{replica}", server.id, self, after)
+        lock_server(f"{self._name}-lock", self._args.server.server_id, self, after)
+        for replica, server_id in self._args.server.replica_ids.items():
+            lock_server(f"{self._name}-lock-{replica}", server_id, self, after)
 
     def _key_vault(self) -> KeyVault:
         ai = self._args.ai
@@ -253,7 +264,7 @@ class Operations(pulumi.ComponentResource):
                 subnet_id=self._args.network.worker_subnet_id if self._args.network is not None else None,
                 connection=server.connection,
                 password=server.password,
-                server=server.server,
+                deleted_with=server.deleted_with,
                 ready=self._args.database.ready,
                 workspace_id=self.monitoring.workspace_id if self.monitoring is not None else None,
             ),

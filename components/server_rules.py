@@ -86,7 +86,8 @@ def _firewall(settings: StackSettings, findings: Findings) -> None:
                 (*here, "start"),
                 "0.0.0.0 means all of Azure; say it with firewall.allowAzureServices: true",
             )
-    if not (settings.network.private or settings.firewall.rules or settings.firewall.allow_azure_services):
+    reached = settings.network.private or settings.existing.server is not None
+    if not (reached or settings.firewall.rules or settings.firewall.allow_azure_services):
         findings.add(
             ("firewall", "rules"),
             "is empty, so nobody could reach the server, this program included; add the address that it runs from",

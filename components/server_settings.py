@@ -213,6 +213,9 @@ class DatabaseSettings(Section):
     name: Annotated[
         str, AfterValidator(matching(r"[A-Za-z_][\w-]{0,62}", "1 to 63 letters, digits, underscores or hyphens"))
     ] = Field(default="contracts", description="Name of the database.")
+    existing: bool = Field(
+        default=False, description="Whether existing.server has it already: neither created nor deleted."
+    )
     charset: Annotated[str, AfterValidator(matching(r"[A-Za-z]+\w*", "a character set such as UTF8"))] = Field(
         default="UTF8", description="Character set. A change replaces the database."
     )

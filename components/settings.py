@@ -20,7 +20,9 @@ from components import (
     cluster_rules,
     connection_rules,
     encryption_rules,
+    existing_account_rules,
     existing_rules,
+    existing_server_rules,
     job_rules,
     network_rules,
     operation_rules,
@@ -82,7 +84,7 @@ class StackSettings(Section):
     )
     existing: ExistingSettings = Field(
         default_factory=ExistingSettings,
-        description="What is there already, by id: resourceGroup, serverSubnet, endpointSubnet, dnsZones.",
+        description="What is there already, by id: server, openaiAccount, resourceGroup, dnsZones, ...",
     )
     firewall: FirewallSettings = Field(
         default_factory=FirewallSettings,
@@ -100,7 +102,7 @@ class StackSettings(Section):
         description="Extensions that this stack's server cannot have, each with the reason; they are left out.",
     )
     database: DatabaseSettings = Field(
-        default_factory=DatabaseSettings, description="The database: name, charset, collation."
+        default_factory=DatabaseSettings, description="The database: name, charset, collation, existing."
     )
     ai: AiSettings = Field(
         default_factory=AiSettings,
@@ -186,6 +188,8 @@ class StackSettings(Section):
         replica_rules.check(settings, findings)
         network_rules.check(settings, findings)
         existing_rules.check(settings, findings)
+        existing_account_rules.check(settings, findings)
+        existing_server_rules.check(settings, findings)
         ai_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operation_rules.check(settings, findings)
@@ -211,6 +215,12 @@ class StackSettings(Section):
     def uses_ai(self) -> bool:
         """Say whether the stack has azure_ai, and so needs AI accounts."""
         return "azure_ai" in self.enabled_extensions
+
+    @property
+    def makes_accounts(self) -> bool:
+        """Say whether the stack makes an AI account, and does not only use those that are there."""
+        language = self.ai.language.enabled and self.existing.language_account is None
+        return self.uses_ai and (self.existing.openai_account is None or language)
 
     @property
     def accounts_are_public(self) -> bool:

@@ -66,6 +66,7 @@ _RULES = """\
 - `password` needs `administratorLogin`; Entra needs an administrator or `deployer`; `signInAs` is one of them.
 - With `network.mode: public`, a firewall with no rule is refused, for this program could not reach the server either;
   with the other modes it is the other way round, for nothing comes from the internet.
+- A server or an AI account that is there stays as it is: settings that would change it are refused (docs/existing.md).
 - AI accounts that do not answer on the internet need `network.mode: injected`, or `azure_ai` would not reach them.
 - A job's deployment is declared and makes vectors; its dimensions are those that the model gives.
 - An index fits type and dimensions: hnsw and ivfflat up to 2,000 (`vector`) or 4,000 (`halfvec`); diskann needs

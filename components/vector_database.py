@@ -38,7 +38,7 @@ class VectorDatabaseArgs:
         settings: the stack's settings; extensions, deployments, vector columns, jobs, sample and retention are read.
         connection: host, database, user, authentication and token scope.
         password: password of the user (a secret), or None with Entra.
-        server: the server; when it is deleted, nothing in it needs a delete of its own.
+        deleted_with: the server; when it is deleted, nothing in it needs a delete of its own. None where it stays.
         ready: resources to wait for before the first connection.
         ai: the AI accounts, or None where the stack has no azure_ai.
     """
@@ -46,7 +46,7 @@ class VectorDatabaseArgs:
     settings: StackSettings
     connection: Mapping[str, pulumi.Input[str]]
     password: pulumi.Input[str] | None
-    server: pulumi.Resource
+    deleted_with: pulumi.Resource | None
     ready: Sequence[pulumi.Resource]
     ai: AiAccounts | None
 
@@ -100,7 +100,7 @@ class VectorDatabase(pulumi.ComponentResource):
         return pulumi.ResourceOptions(
             parent=self,
             depends_on=self._last,
-            deleted_with=self._args.server,
+            deleted_with=self._args.deleted_with,
             retain_on_delete=keep and self._settings.retain_data,
         )
 

@@ -48,7 +48,7 @@ class WorkerPoolArgs:
         settings: image, size, what starts executions, where they run.
         connection: where the database is; an administrator's, with which the identity is registered.
         password: password of that administrator (a secret), or None with Entra.
-        server: the server; when it goes, its roles go.
+        deleted_with: the server; when it goes, its roles go. None where it stays.
         ready: what has to be there before a worker runs.
         subnet_id: the subnet that the stack's own network keeps for workers, or None.
         workspace_id: Log Analytics workspace of the executions' logs, or None.
@@ -61,7 +61,7 @@ class WorkerPoolArgs:
     settings: PoolSettings
     connection: Mapping[str, pulumi.Input[str]]
     password: pulumi.Input[str] | None
-    server: pulumi.Resource
+    deleted_with: pulumi.Resource | None
     ready: Sequence[pulumi.Resource]
     subnet_id: pulumi.Input[str] | None = None
     workspace_id: pulumi.Input[str] | None = None
@@ -101,7 +101,7 @@ class WorkerPool(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, depends_on=depends_on)
 
     def _in_database(self) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=self._args.ready, deleted_with=self._args.server)
+        return pulumi.ResourceOptions(parent=self, depends_on=self._args.ready, deleted_with=self._args.deleted_with)
 
     def _worker_principal(self) -> DatabasePrincipal:
         return DatabasePrincipal(

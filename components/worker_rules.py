@@ -35,7 +35,8 @@ def check(settings: StackSettings, findings: Findings) -> None:
     if pool.environment_id is not None and pool.subnet_id is not None:
         findings.add((*here, "subnetId"), "is for an environment that is created; leave it or environmentId out")
     inside = pool.environment_id is not None or pool.subnet_id is not None or settings.workers_need_subnet
-    if not inside and not settings.firewall.allow_azure_services:
+    # Whom a server that was there lets in is its owner's decision.
+    if not inside and not settings.firewall.allow_azure_services and settings.existing.server is None:
         findings.add(
             (*here, "subnetId"),
             "is missing: without a network of its own the pool comes from addresses of Azure, which no firewall rule"

@@ -69,6 +69,7 @@ class Recording(mocks.MockMonitor):
     allowlist: str = "PG_TRGM, vector"
     subnet: str | None = None  # subnet that the server which is there lies in, if not the one that is asked for
     statistics: dict[str, Any] | None = None
+    there: dict[str, Any] = field(default_factory=dict)  # what functions answer beside the usual; None: it is not there
     registrations: list[Registration] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
@@ -125,7 +126,23 @@ class Answers(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         self._recording.calls.append(args.token)
-        answers: dict[str, dict[str, Any]] = {
+        function = args.token.rpartition(":")[2]
+        answer = self._usual(args.args).get(function)
+        if function in self._recording.there:
+            given = self._recording.there[function]
+            answer = given if answer is None or given is None else {**answer, **given}
+        if answer is None:
+            return {}, [("", 'Status=404 Code="ResourceNotFound" Message="it was not found"')]
+        return answer
+
+    def _usual(self, args: Any) -> dict[str, dict[str, Any]]:
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{args.get('resourceGroupName')}/providers"
+        account, server = str(args.get("accountName")), str(args.get("serverName"))
+        parameters = {
+            "shared_preload_libraries": "pg_cron,pg_stat_statements",
+            "cron.database_name": "postgres",
+        }
+        return {
             "getClientConfig": {
                 "clientId": "c",
                 "objectId": DEPLOYER,
@@ -133,16 +150,31 @@ class Answers(mocks.Mocks):
                 "tenantId": TENANT,
             },
             "getServer": {
+                "id": f"{group}/Microsoft.DBforPostgreSQL/flexibleServers/{server}",
+                "fullyQualifiedDomainName": f"{server}.postgres.database.azure.com",
+                "location": "East US 2",
+                "version": "17",
+                "state": "Ready",
+                "replicationRole": "Primary",
+                "authConfig": {"activeDirectoryAuth": "Enabled"},
                 "identity": {"type": "SystemAssigned", "principalId": PRINCIPAL},
                 "network": {"delegatedSubnetResourceId": self._subnet()},
             },
+            "getAdministratorsMicrosoftEntra": {"objectId": DEPLOYER, "principalName": "team"},
             "getWorkflow": {"identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}},
             "getUserAssignedIdentity": {"principalId": WORKER, "clientId": WORKER_CLIENT},
-            "getAccount": {"properties": {"endpoint": f"https://{args.args.get('accountName')}.example.test/"}},
-            "getConfiguration": {"value": self._recording.allowlist},
+            "getAccount": {
+                "id": f"{group}/Microsoft.CognitiveServices/accounts/{account}",
+                "kind": "TextAnalytics" if account.startswith("lang") else "OpenAI",
+                "location": "eastus2",
+                "properties": {"endpoint": f"https://{account}.example.test/", "customSubDomainName": account},
+            },
+            "getConfiguration": {
+                "value": parameters.get(str(args.get("configurationName")), self._recording.allowlist),
+                "isConfigPendingRestart": False,
+            },
             "listAccountKeys": {"key1": "first-key-of-the-account", "key2": "second-key-of-the-account"},
         }
-        return answers[args.token.rpartition(":")[2]]
 
     def _subnet(self) -> str | None:
         if self._recording.subnet is not None:
@@ -155,6 +187,7 @@ class Answers(mocks.Mocks):
         kind = args.typ.rpartition(":")[2]
         if not self._recording.exists and kind not in (
             "FlexibleServer",
+            "ExistingServer",
             "Network",
             "ServerParameters",
             "AiAccounts",

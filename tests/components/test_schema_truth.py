@@ -61,6 +61,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "filtered": {
         "ai": {"contentFilters": {"strict": {}}, "network": {"ipRules": ["203.0.113.0/24"]}, "restore": ["openai"]},
     },
+    "in an account that is there": {
+        "ai": {"contentFilters": {"strict": {}}},
+        "existing": {"openaiAccount": f"{GROUP}/Microsoft.CognitiveServices/accounts/oai"},
+    },
     "pool": {
         "firewall": {"rules": {"office": {"start": "203.0.113.1"}}, "allowAzureServices": True},
         "workers": {"pool": {"image": "example.azurecr.io/postgres-genai-worker:1.0"}},

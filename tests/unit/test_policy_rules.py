@@ -6,10 +6,20 @@ from datetime import date
 
 import pytest
 
-from policy.plan import UNKNOWN
+from policy.plan import ACCOUNT, RESOURCE_GROUP, SERVER, UNKNOWN, Plan
 from policy.rules import RULES
 from policy.rules.ai_deployments import safe_deployment
-from tests.unit.policy_plan import PARAMETERS, Spoil, exporting, firewall, plan, setting, unprotected, without
+from tests.unit.policy_plan import (
+    PARAMETERS,
+    TODAY,
+    Spoil,
+    exporting,
+    firewall,
+    plan,
+    setting,
+    unprotected,
+    without,
+)
 
 BY_ID = {rule.id: rule for rule in RULES}
 PUBLIC = setting("server", "network", "publicNetworkAccess", value="Enabled")
@@ -153,3 +163,10 @@ def test_a_model_warns_ninety_days_before_it_retires() -> None:
     assert list(safe_deployment(plan(today=date(2027, 1, 14)))) == []
     texts = [violation.found for violation in safe_deployment(plan(today=date(2027, 1, 15)))]
     assert texts == ["text-embedding-3-small retires on 2027-04-15, within 90 days"]
+
+
+@pytest.mark.parametrize("rule", BY_ID)
+def test_what_is_not_the_stacks_own_is_not_judged(rule: str) -> None:
+    """A server and accounts that are given by id are no resources of the stack: the rules hold their owner's."""
+    resources = [one for one in plan().resources if one.kind not in (SERVER, ACCOUNT, RESOURCE_GROUP)]
+    assert list(BY_ID[rule].check(Plan(tuple(resources), TODAY))) == []
