@@ -120,6 +120,20 @@ def test_names_of_an_interrupted_stack_that_others_took(arm: ArmDaemon, look: Lo
     assert "may hold quota for 48 hours: oai-local-local-taken1" in leftovers
 
 
+def test_what_is_named_by_id_must_be_there(arm: ArmDaemon, look: Look) -> None:
+    account = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/oai-theirs"
+    settings = {"existing": {"openaiAccount": account}, "ai": {"authentication": "managed-identity"}}
+    assert "existing.openaiAccount: " in wrong(look(**settings))["existing"]
+    arm.done("PUT", account, account_body(customSubDomainName="oai-theirs"), COGNITIVE)
+    try:
+        found = look(**settings)
+        assert "existing" not in wrong(found)
+        [said] = [one.found for one in found.findings if one.check == "existing"]
+        assert "oai-theirs is there" in said
+    finally:
+        arm.done("DELETE", account, version=COGNITIVE)
+
+
 def test_a_private_dns_zone_that_somebody_has_already(arm: ArmDaemon, look: Look) -> None:
     zone = "privatelink.openai.azure.com"
     path = f"{GROUP}/providers/Microsoft.Network/privateDnsZones/{zone}"

@@ -114,6 +114,34 @@ def test_a_worker_pool_asks_for_its_own_rights_and_providers() -> None:
         assert action in found.actions
 
 
+SERVER = "/subscriptions/s/resourceGroups/theirs/providers/Microsoft.DBforPostgreSQL/flexibleServers/psql"
+ACCOUNT = "/subscriptions/s/resourceGroups/theirs/providers/Microsoft.CognitiveServices/accounts"
+
+
+def test_what_is_there_is_asked_for_where_it_is_and_not_made() -> None:
+    deployments = {"theirs": {"model": "text-embedding-3-small", "existing": True}, "ours": {"model": "gpt-5.4"}}
+    existing = {
+        "resourceGroup": "/subscriptions/s/resourceGroups/ours",
+        "server": SERVER,
+        "openaiAccount": f"{ACCOUNT}/oai",
+        "languageAccount": f"{ACCOUNT}/lang",
+    }
+    found = wanted(firewall={}, existing=existing, deployments=deployments)
+    assert (found.group, found.group_exists, found.server.given) == ("ours", True, SERVER)
+    assert found.accounts == ()
+    assert [one.name for one in found.deployments] == ["ours"], "the other has its quota already"
+    given = {one.setting: one.actions for one in found.given}
+    assert set(given) == {"existing.server", "existing.openaiAccount", "existing.languageAccount"}
+    assert "Microsoft.DBforPostgreSQL/flexibleServers/databases/write" in given["existing.server"]
+    assert "Microsoft.CognitiveServices/accounts/deployments/write" in given["existing.openaiAccount"]
+    assert "Microsoft.Authorization/roleAssignments/write" in given["existing.languageAccount"]
+    assert not [action for action in found.actions if "flexibleServers" in action or "resourceGroups" in action]
+    theirs = {"theirs": deployments["theirs"]}
+    less = {"database": {"existing": True}, "ai": {"assignRoles": False}, "deployments": theirs}
+    writes = [one.actions for one in wanted(firewall={}, existing=existing, **less).given]
+    assert not [action for actions in writes for action in actions if action.endswith("/write")]
+
+
 def test_a_stack_without_azure_ai_wants_no_account() -> None:
     found = wanted(extensions=["vector"], deployments={})
     assert (found.accounts, found.deployments) == ((), ())

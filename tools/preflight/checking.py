@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from tools.preflight import (
     accounts,
     dns_zones,
+    existing,
     extensions,
     models,
     names,
@@ -122,6 +123,7 @@ def _checks(wanted: Wanted, manager: ResourceManager, caller: sign_in.Caller, re
     today = dt.datetime.now(dt.UTC).date()
     return {
         rights.CHECK: partial(rights.check, wanted, manager, caller),
+        existing.CHECK: partial(existing.check, wanted, manager, caller),
         registrations.CHECK: partial(registrations.check, wanted, manager),
         servers.CHECK: partial(servers.check, wanted, manager),
         extensions.CHECK: partial(extensions.check, wanted, manager),

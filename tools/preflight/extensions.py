@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tools.preflight.finding import OK, PROBLEM, WARNING, Finding
@@ -20,12 +21,15 @@ TABLE = "components/catalogue/extension_versions.py"
 
 def check(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
     """Ask the server which extensions it lets in, or else the table."""
-    if not wanted.server.exists:
+    server = wanted.server.given
+    if server is not None:
+        version = str((manager.get(server).get("properties") or {}).get("version"))
+        wanted = replace(wanted, server=replace(wanted.server, version=version))
+    elif wanted.server.exists:
+        server = f"{manager.scope}/resourceGroups/{wanted.group}/providers/{SERVERS}/{wanted.server.name}"
+    else:
         return judge(wanted, None, TABLE)
-    path = (
-        f"{manager.scope}/resourceGroups/{wanted.group}/providers/{SERVERS}/{wanted.server.name}/configurations/"
-        "azure.extensions"
-    )
+    path = f"{server}/configurations/azure.extensions"
     try:
         allowed = str((manager.get(path).get("properties") or {}).get("allowedValues") or "")
     except NotReadError:

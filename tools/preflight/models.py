@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tools.preflight.finding import OK, PROBLEM, WARNING, Finding
@@ -39,7 +39,12 @@ def check(wanted: Wanted, manager: ResourceManager, today: dt.date, retirement_d
     """Look at the models and at the quota."""
     if not wanted.deployments:
         return [Finding(check=MODELS, status=OK, found="The stack declares no model deployment.")]
-    place = f"{manager.scope}/providers/Microsoft.CognitiveServices/locations/{wanted.location}"
+    scope = manager.scope
+    account = wanted.openai_id
+    if account is not None:  # models and quota are those of its region and its subscription
+        location = str(manager.get(account).get("location")).replace(" ", "").lower()
+        wanted, scope = replace(wanted, location=location), f"/subscriptions/{account.split('/')[2]}"
+    place = f"{scope}/providers/Microsoft.CognitiveServices/locations/{wanted.location}"
     listed = listed_models(manager.list(f"{place}/models"))
     usages = manager.list(f"{place}/usages")
     return [

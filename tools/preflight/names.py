@@ -30,7 +30,7 @@ def check(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
 def _group(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
     path = f"{manager.scope}/resourceGroups/{wanted.group}"
     if wanted.group_exists:
-        return [Finding(check=CHECK, status=OK, found=f"{wanted.group} is the stack's own resource group.")]
+        return [Finding(check=CHECK, status=OK, found=f"{wanted.group} is the stack's resource group.")]
     try:
         there = manager.get(path)
     except NotReadError as error:
@@ -52,6 +52,8 @@ def _group(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
 
 def _server(wanted: Wanted, manager: ResourceManager) -> list[Finding]:
     name = wanted.server.name
+    if wanted.server.given is not None:
+        return []
     if name is None:
         return [
             Finding(

@@ -60,18 +60,29 @@ class WantedVault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Given:
+    """Something that is there and is used: the setting that names it, its id, and what must be allowed on it."""
+
+    setting: str
+    id: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WantedServer:
     """A flexible server.
 
     Attributes:
         name: None before the first `up` draws the suffix.
         exists: whether the stack has made it.
+        given: its ARM id where it was there before, and is not made.
         high_availability: Disabled, SameZone or ZoneRedundant.
         zones: the zones that the settings name.
     """
 
     name: str | None
     exists: bool = False
+    given: str | None = None
     sku: str
     tier: str
     version: str
@@ -89,7 +100,9 @@ class Wanted:
     Attributes:
         base: prefix and stack, the middle of every name.
         group: the resource group's name.
-        group_exists: whether the stack has made it.
+        group_exists: whether the stack has made it, or it is given.
+        given: what is there and is used.
+        openai_id: ARM id of the account that the deployments go to, where it was there before.
         providers: namespaces of the resource providers that it needs.
         actions: what whoever runs `pulumi up` must be allowed to do.
         tenant: the directory that the settings name, or None.
@@ -110,6 +123,8 @@ class Wanted:
     actions: tuple[str, ...]
     tenant: str | None = None
     held: Mapping[str, int] = field(default_factory=dict)
+    given: tuple[Given, ...] = ()
+    openai_id: str | None = None
     private_zones: tuple[str, ...] = ()
 
 
@@ -130,14 +145,19 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
     zones = tuple(_private_zones(settings, stack))
     types = tuple(dict.fromkeys(_types(settings, zones)))
     vault = made.name("kv", settings.name_prefix)
+    existing = settings.existing
+    group = existing.resource_group.rpartition("/")[2] if existing.resource_group else f"rg-{base}"
     return Wanted(
         location=settings.location,
         base=base,
-        group=f"rg-{base}",
-        group_exists=made.has(_GROUP, f"rg-{base}"),
+        group=group,
+        group_exists=existing.resource_group is not None or made.has(_GROUP, group),
+        given=tuple(_given(settings)),
+        openai_id=existing.openai_account,
         server=WantedServer(
             name=made.name("psql", base),
             exists=made.has(_SERVER, made.name("psql", base)),
+            given=existing.server,
             sku=server.sku.name,
             tier=server.sku.tier,
             version=server.version,
@@ -158,9 +178,8 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
                 capacity=deployment.capacity,
             )
             for name, deployment in sorted(settings.deployments.items())
-        )
-        if accounts
-        else (),
+            if settings.uses_ai and not deployment.existing
+        ),
         extensions=settings.enabled_extensions,
         providers=_providers(types),
         actions=_actions(settings, types),
@@ -209,8 +228,10 @@ class _Made:
 def _accounts(settings: StackSettings, made: _Made, base: str) -> tuple[WantedAccount, ...]:
     if not settings.uses_ai:
         return ()
-    kinds = [("oai", settings.ai.openai.kind, settings.ai.openai.sku)]
-    if settings.ai.language.enabled:
+    kinds = []
+    if settings.existing.openai_account is None:
+        kinds.append(("oai", settings.ai.openai.kind, settings.ai.openai.sku))
+    if settings.ai.language.enabled and settings.existing.language_account is None:
         kinds.append(("lang", "TextAnalytics", settings.ai.language.sku))
     return tuple(
         WantedAccount(kind=kind, sku=sku, name=(name := made.name(short, base)), exists=made.has(_ACCOUNT, name))
@@ -228,18 +249,41 @@ def _private_zones(settings: StackSettings, stack: str) -> Iterator[str]:
     for suffix in private_zones.endpoint_suffixes(settings, cloud()):
         if (zone := f"{private_zones.PREFIX}{suffix}") not in given:
             yield zone
-    if settings.network.mode == "injected" and not any(private_zones.is_of_server(name, cloud()) for name in given):
+    makes_server = settings.network.mode == "injected" and settings.existing.server is None
+    if makes_server and not any(private_zones.is_of_server(name, cloud()) for name in given):
         yield Names(prefix=settings.name_prefix, stack=stack, suffix="").server_zone(cloud().postgres_suffix)
+
+
+def _given(settings: StackSettings) -> Iterator[Given]:
+    """Yield what is there and is used, with what `up` does to it."""
+    existing, ai = settings.existing, settings.ai
+    if existing.server is not None:
+        made = () if settings.database.existing else (f"{SERVERS}/databases/write",)
+        actions = (f"{SERVERS}/read", f"{SERVERS}/configurations/read", f"{SERVERS}/administrators/read", *made)
+        yield Given(setting="existing.server", id=existing.server, actions=actions)
+    access = (f"{ASSIGNMENTS}/write",) if ai.assign_roles else ()
+    access = (f"{ACCOUNTS}/listKeys/action",) if ai.authentication == "keys" else access
+    if existing.openai_account is not None:
+        deploys = any(not one.existing for one in settings.deployments.values())
+        made = (f"{ACCOUNTS}/deployments/write",) if deploys else ()
+        actions = (f"{ACCOUNTS}/read", *made, *access)
+        yield Given(setting="existing.openaiAccount", id=existing.openai_account, actions=actions)
+    if existing.language_account is not None:
+        actions = (f"{ACCOUNTS}/read", *access)
+        yield Given(setting="existing.languageAccount", id=existing.language_account, actions=actions)
 
 
 def _types(settings: StackSettings, zones: Sequence[str]) -> Iterator[str]:
     """Yield the types of resources that the settings lead to, as far as somebody may lack the right to make them."""
-    yield "Microsoft.Resources/subscriptions/resourceGroups"
-    yield SERVERS
-    yield f"{SERVERS}/configurations"
-    if settings.uses_ai:
+    if settings.existing.resource_group is None:
+        yield "Microsoft.Resources/subscriptions/resourceGroups"
+    if settings.existing.server is None:
+        yield SERVERS
+        yield f"{SERVERS}/configurations"
+    if settings.makes_accounts:
         yield ACCOUNTS
-        yield f"{ACCOUNTS}/deployments"
+        if settings.existing.openai_account is None:
+            yield f"{ACCOUNTS}/deployments"
         if settings.ai.authentication == "managed-identity":
             yield ASSIGNMENTS
     yield from _network_types(settings, zones)
@@ -296,10 +340,10 @@ def _operation_types(settings: StackSettings) -> Iterator[str]:
 
 
 def _actions(settings: StackSettings, types: Sequence[str]) -> tuple[str, ...]:
-    keys = settings.uses_ai and settings.ai.authentication == "keys"
+    keys = settings.makes_accounts and settings.ai.authentication == "keys"
     assigns = settings.workers.pool is not None
     others = (
-        f"{SERVERS}/restart/action",
+        *([f"{SERVERS}/restart/action"] if settings.existing.server is None else []),
         *([f"{ACCOUNTS}/listKeys/action"] if keys else []),
         *([f"{IDENTITIES}/assign/action"] if assigns else []),
         *([f"{NETWORKS}/subnets/join/action"] if settings.network.private else []),
