@@ -22,6 +22,7 @@ from emulator.postgres.backend import Services
 from emulator.postgres.directory import OwnDirectory
 from emulator.postgres.embedded import EmbeddedBackend
 from emulator.postgres.gateway import Gateway, listen
+from tests.elsewhere import from_elsewhere
 
 LOGIN, PASSWORD = "padmin", "Corr3ct-horse!"
 NAME = "pg-gateway"
@@ -133,21 +134,8 @@ class Site:
 
     def refusal_of_an_outsider(self) -> str:
         """Return what a client is told that comes from another address of this machine."""
-
-        async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-            while data := await source.read(65536):
-                target.write(data)
-            target.close()
-
-        async def relay(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=("127.0.0.2", 0))
-            await asyncio.gather(pump(client, writer), pump(reader, answers), return_exceptions=True)
-
-        outside: asyncio.Server = self.loop.run(asyncio.start_server(relay, "127.0.0.1", 0))
-        try:
-            return self.refusal(port=outside.sockets[0].getsockname()[1])
-        finally:
-            self.loop.loop.call_soon_threadsafe(outside.close)
+        with from_elsewhere(self.port) as port:
+            return self.refusal(port=port)
 
     def refusal(self, user: str = LOGIN, password: str = PASSWORD, **changes: Any) -> str:
         with pytest.raises(psycopg.OperationalError) as refused:

@@ -21,10 +21,12 @@ import pytest
 import requests
 import yaml
 
+from emulator.state import Home, Settings
 from tools.places import ROOT, VENV
 
 LEFT_OUT = (".git", ".venv", ".stacks", ".emulator", ".*_cache", "__pycache__", "tests", "docs", "*.pyc", ".hypothesis")
 PROJECT = "postgres-genai"
+DATABASES = "https://ossrdbms-aad.database.windows.net"  # whom a token for databases is for
 SECONDS = 300  # longest that one command may take before the test gives up on it
 
 
@@ -236,6 +238,17 @@ class StackAtWork:
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
+    def token(self, name: str, object_id: str, kind: str = "ServicePrincipal") -> str:
+        """Return a token of somebody for databases, as the directory would give it to them alone."""
+        settings = Settings.read(Home(self.place.homes / "emulator"))
+        answer = requests.post(
+            f"http://127.0.0.1:{settings.http_port}/emulator/tokens",
+            json={"objectId": object_id, "name": name, "kind": kind, "resource": DATABASES},
+            headers={"X-Emulator-Secret": settings.control_secret},
+            timeout=30,
+        )
+        return str(answer.json()["access_token"])
+
     def connect(self, **others: str) -> psycopg.Connection[Any]:
         """Connect as a person would, by libpq's variables, or as somebody else."""
         shown = self.variables()
@@ -244,6 +257,11 @@ class StackAtWork:
             "password": "PGPASSWORD", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT",
         }  # fmt: skip
         return psycopg.connect(**{**{key: shown[name] for key, name in names.items()}, **others}, autocommit=True)
+
+
+def planned(printed: str, operation: str, name: str) -> bool:
+    """Tell whether a preview says that it would do this to that resource."""
+    return any(f" {name} {operation}" in line for line in printed.splitlines())
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack.conftest import StackAtWork, Workplace
+from tests.stack.conftest import StackAtWork, Workplace, planned
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,6 @@ def config(local: StackAtWork) -> Iterator[StackAtWork]:
     before = local.file.read_bytes()
     yield local
     local.file.write_bytes(before)
-
-
-def planned(printed: str, operation: str, name: str) -> bool:
-    """Tell whether a preview says that it would do this to that resource."""
-    return any(f" {name} {operation}" in line for line in printed.splitlines())
 
 
 def test_up_embeds_every_row_of_the_sample(local: StackAtWork) -> None:

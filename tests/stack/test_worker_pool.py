@@ -9,12 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-import requests
 
-from emulator.state import Home, Settings
 from tests.stack.conftest import StackAtWork, Workplace
 
-DATABASE = "https://ossrdbms-aad.database.windows.net"
 IDENTITY, SCALER = "id-local-pool-workers", "local-pool-scaler"
 POOL = {"image": "registry.example.com/postgres-genai-worker:1.0", "everyMinutes": 30}
 FORBIDDEN = (
@@ -61,23 +58,10 @@ def resource(stack: StackAtWork, kind: str) -> dict[str, Any]:
     return dict(found)
 
 
-def token(stack: StackAtWork, principal_id: str) -> str:
-    """Return a token of somebody for databases, as the directory would give it to them alone."""
-    settings = Settings.read(Home(stack.place.homes / "emulator"))
-    wanted = {"objectId": principal_id, "name": IDENTITY, "kind": "ServicePrincipal", "resource": DATABASE}
-    answer = requests.post(
-        f"http://127.0.0.1:{settings.http_port}/emulator/tokens",
-        json=wanted,
-        headers={"X-Emulator-Secret": settings.control_secret},
-        timeout=30,
-    )
-    return str(answer.json()["access_token"])
-
-
 @pytest.fixture(scope="module")
 def as_identity(pool: StackAtWork) -> Callable[[], psycopg.Connection[Any]]:
     """Connects as the job's identity."""
-    password = token(pool, resource(pool, "UserAssignedIdentity")["outputs"]["principalId"])
+    password = pool.token(IDENTITY, resource(pool, "UserAssignedIdentity")["outputs"]["principalId"])
     return lambda: pool.connect(user=IDENTITY, password=password)
 
 
@@ -143,7 +127,7 @@ def test_the_identity_can_do_nothing_else(as_identity: Callable[[], psycopg.Conn
 
 
 def test_another_identity_is_not_let_in_as_this_one(pool: StackAtWork) -> None:
-    stranger = token(pool, "00000000-0000-4000-8000-00000000ffff")
+    stranger = pool.token(IDENTITY, "00000000-0000-4000-8000-00000000ffff")
     with pytest.raises(psycopg.OperationalError):
         pool.connect(user=IDENTITY, password=stranger)
 
