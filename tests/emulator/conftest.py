@@ -1,5 +1,6 @@
-"""Fixtures of the emulator's tests: a whole emulator as its own process, and Resource Manager alone in a thread."""
+"""Fixtures of the emulator's tests: a whole emulator as its own process, and its parts alone."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from azure.identity import DefaultAzureCredential
 
+from emulator.postgres.embedded import EmbeddedBackend
 from tests.emulator.arm_daemon import ArmDaemon
+from tests.emulator.embedded_servers import Embedded, processes_of, services
 from tests.emulator.gateway_site import Site, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +104,22 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmDaemon]:
     with ArmDaemon(tmp_path_factory.mktemp("arm")) as daemon:
         daemon.group()
         yield daemon
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Embedded]:
+    """Make embedded backends, and remove all that they made at the end."""
+    made: list[EmbeddedBackend] = []
+
+    def make(home: Path = tmp_path / "home", **changes: Any) -> EmbeddedBackend:
+        backend = EmbeddedBackend(home, services(home, **changes))
+        made.append(backend)
+        return backend
+
+    yield make
+    for backend in made:
+        asyncio.run(backend.remove_all())
+        assert processes_of(backend) == []
 
 
 @pytest.fixture(scope="session")
