@@ -7,15 +7,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from components.catalogue.address_ranges import PRIVATE
 from components.section import Listed, Section, matching
 
 # The service refuses private ranges, and /31 (azure-docs, "Configure virtual networks for Azure AI services").
-_PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 _NARROWEST = 30
 
 
 def _public(value: IPv4Network) -> IPv4Network:
-    if any(value.subnet_of(space) for space in _PRIVATE):
+    if any(value.subnet_of(space) for space in PRIVATE):
         raise ValueError(f"{value} is a private range; the rules are for addresses on the internet")
     if _NARROWEST < value.prefixlen < value.max_prefixlen:
         raise ValueError(f"{value} is too narrow; allowed: one address, or a range up to /{_NARROWEST}")

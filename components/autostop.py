@@ -17,8 +17,7 @@ from pulumi_azure_native import authorization, logic
 from components.cloud import Cloud
 from components.computed import computed, group_and_name
 from components.cost_settings import AutostopSettings
-from components.naming import role_assignment_name
-from components.role_assignment import role_definition_id
+from components.role_assignment import role_assignment
 
 ACTIONS = (
     "Microsoft.DBforPostgreSQL/flexibleServers/read",
@@ -26,6 +25,7 @@ ACTIONS = (
     "Microsoft.DBforPostgreSQL/flexibleServers/stop/action",
 )
 _API_VERSION = "2025-08-01"
+_RIGHT = "start-and-stop"
 _DEFINITION_SCHEMA = (
     "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 )
@@ -101,21 +101,13 @@ class Autostop(pulumi.ComponentResource):
             opts=self._child(),
         )
         principal = computed(workflow, workflow.identity, "principal_id", _principal_id)
-        scope = pulumi.Output.from_input(self._args.server_id)
-        authorization.RoleAssignment(
+        role_assignment(
             f"{self._name}-{action}-right",
-            scope=scope,
-            principal_id=principal,
-            # Without the type, Azure looks the principal up and fails while the directory lags (PrincipalNotFound).
-            principal_type="ServicePrincipal",
-            # As the service writes it, in the subscription: otherwise it reads as a change of the role.
-            role_definition_id=pulumi.Output.from_input(self._args.resource_group_id).apply(
-                lambda group_id: role_definition_id(group_id, role_id(group_id))
-            ),
-            role_assignment_name=pulumi.Output.all(scope, principal).apply(
-                lambda known: role_assignment_name(known[0], known[1], "start-and-stop")
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._role], replace_on_changes=["roleDefinitionId"]),
+            self._args.server_id,
+            principal,
+            pulumi.Output.from_input(self._args.resource_group_id).apply(role_id),
+            pulumi.ResourceOptions(parent=self, depends_on=[self._role]),
+            named_after=_RIGHT,
         )
 
 
@@ -157,7 +149,7 @@ def definition(settings: AutostopSettings, cloud: Cloud, server_id: str, action:
 
 def role_id(group_id: str) -> str:
     """Return the GUID of the role: the same for the same group, so that a second `up` finds it again."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{group_id.lower()}|start-and-stop"))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{group_id.lower()}|{_RIGHT}"))
 
 
 def _principal_id(workflow_id: str) -> str:

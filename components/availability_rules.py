@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.mistakes import Findings
+from components.tier_rules import refuse_on_burstable
 
 if TYPE_CHECKING:
     from components.settings import StackSettings
@@ -19,12 +20,8 @@ _HERE = ("server", "highAvailability")
 def check(settings: StackSettings, findings: Findings) -> None:
     """Add every mistake of zones and standby."""
     server, available = settings.server, settings.server.high_availability
-    if available.mode != "Disabled" and server.sku.tier == "Burstable":
-        findings.add(
-            (*_HERE, "mode"),
-            "is not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized",
-            reads=[("server", "sku")],
-        )
+    if available.mode != "Disabled":
+        refuse_on_burstable(settings, findings, (*_HERE, "mode"))
     if available.standby_zone is None:
         return
     place, reads = (*_HERE, "standbyZone"), [(*_HERE, "mode"), ("server", "zone")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.catalogue.parameters import PARAMETERS
 from components.mistakes import Findings
+from components.tier_rules import refuse_on_burstable
 
 if TYPE_CHECKING:
     from components.settings import StackSettings
@@ -24,12 +25,8 @@ def check(settings: StackSettings, findings: Findings) -> None:
             )
     if pooler is None:
         return
-    if pooler.enabled and server.sku.tier == "Burstable":
-        findings.add(
-            (*_POOLER, "enabled"),
-            "is not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized",
-            reads=[("server", "sku")],
-        )
+    if pooler.enabled:
+        refuse_on_burstable(settings, findings, (*_POOLER, "enabled"))
     if not pooler.enabled and pooler.options:
         findings.add(_POOLER, "has options, which Azure knows only while it is enabled; leave them out, or enable it")
 

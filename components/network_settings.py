@@ -7,12 +7,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from components.catalogue.address_ranges import PRIVATE, SHARED
 from components.section import Section
 
 # A quarter of the space is a subnet. The smallest that a server takes is a /28 (azure-databases-docs, "Network with
 # private access"), the smallest that a Container Apps environment takes a /27 (azure-docs, "Custom virtual networks").
 _PREFIXES = range(8, 26)
-_PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+_ALLOWED = (*PRIVATE, SHARED)
 
 Mode = Literal["public", "private-endpoint", "injected"]
 
@@ -33,10 +34,10 @@ class NetworkSettings(Section):
     @field_validator("address_space")
     @classmethod
     def _private(cls, value: IPv4Network) -> IPv4Network:
-        if value.prefixlen not in _PREFIXES or not any(value.subnet_of(space) for space in _PRIVATE):
+        if value.prefixlen not in _PREFIXES or not any(value.subnet_of(space) for space in _ALLOWED):
             raise ValueError(
                 f"{value} is not allowed; allowed: /{_PREFIXES[0]} to /{_PREFIXES[-1]} within"
-                f" {', '.join(map(str, _PRIVATE))}"
+                f" {', '.join(map(str, _ALLOWED))}"
             )
         return value
 

@@ -12,6 +12,7 @@ from components.catalogue.server_limits import compute
 from components.catalogue.server_sizes import tier_of
 from components.mistakes import Findings, nearest
 from components.replica_settings import MAXIMUM_REPLICAS
+from components.tier_rules import refuse_on_burstable
 
 if TYPE_CHECKING:
     from components.settings import StackSettings
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
 def check(settings: StackSettings, findings: Findings) -> None:
     """Add every mistake of replicas and endpoint."""
     primary, replicas = settings.server, settings.server.replicas
-    if replicas and primary.sku.tier == "Burstable":
-        findings.add(
-            ("server", "replicas"),
-            "need a server of the tier GeneralPurpose or MemoryOptimized",
-            reads=[("server", "sku")],
-        )
+    if replicas:
+        refuse_on_burstable(settings, findings, ("server", "replicas"), "are")
     if len(replicas) > MAXIMUM_REPLICAS:
         findings.add(("server", "replicas"), f"has {len(replicas)} replicas; at most {MAXIMUM_REPLICAS}")
     for name, replica in replicas.items():

@@ -18,31 +18,33 @@ def role_assignment(
     name: str,
     scope: pulumi.Input[str],
     principal_id: pulumi.Input[str],
-    role: str,
+    role: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
     *,
     principal_type: str = "ServicePrincipal",
+    named_after: str | None = None,
 ) -> authorization.RoleAssignment:
-    """Give somebody a built-in role.
+    """Give somebody a role.
 
     Args:
         name: name of the resource in the program.
         scope: ARM id of what it is about.
         principal_id: object id of who gets it.
-        role: the role's GUID (Microsoft Learn, "Azure built-in roles").
+        role: the role's GUID: of a built-in one (Microsoft Learn, "Azure built-in roles"), or of the stack's own.
         opts: parent, and what it is deleted with.
         principal_type: what the principal is. Without it, Azure looks the principal up and fails while the directory
             lags (PrincipalNotFound).
+        named_after: what the assignment's own name is made of beside scope and principal; the role when left out.
     """
-    where = pulumi.Output.from_input(scope)
     return authorization.RoleAssignment(
         name,
         scope=scope,
         principal_id=principal_id,
         principal_type=principal_type,
-        role_definition_id=where.apply(lambda known: role_definition_id(known, role)),
-        role_assignment_name=pulumi.Output.all(where, principal_id).apply(
-            lambda known: role_assignment_name(known[0], known[1], role)
+        # As the service writes it, in the subscription: otherwise it reads as a change of the role.
+        role_definition_id=pulumi.Output.all(scope, role).apply(lambda known: role_definition_id(known[0], known[1])),
+        role_assignment_name=pulumi.Output.all(scope, principal_id, named_after or role).apply(
+            lambda known: role_assignment_name(known[0], known[1], known[2])
         ),
         # Azure answers a changed role with RoleAssignmentUpdateNotPermitted (pulumi-azure-native #771).
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(replace_on_changes=["roleDefinitionId"])),

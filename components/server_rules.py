@@ -11,6 +11,7 @@ from components.catalogue import extensions as catalogue
 from components.catalogue.parameters import PARAMETERS
 from components.catalogue.server_sizes import TIERS, tier_of
 from components.mistakes import Findings, nearest
+from components.tier_rules import refuse_on_burstable
 
 if TYPE_CHECKING:
     from components.settings import StackSettings
@@ -112,12 +113,8 @@ def _parameters(settings: StackSettings, findings: Findings) -> None:
         for item in split(text) if name in known else ():
             if item not in known[name]:
                 findings.add(path, f"{item!r} is not known; {nearest(item, known[name])}")
-    if settings.server.sku.tier == "Burstable" and settings.parameters.get("pgbouncer.enabled") in (True, "true", "on"):
-        findings.add(
-            ("parameters", "pgbouncer.enabled"),
-            "is not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized",
-            reads=[("server", "sku")],
-        )
+    if settings.parameters.get("pgbouncer.enabled") in (True, "true", "on"):
+        refuse_on_burstable(settings, findings, ("parameters", "pgbouncer.enabled"))
 
 
 def split(value: str) -> list[str]:

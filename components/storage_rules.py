@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.catalogue.server_limits import DEFAULT_TIERS, LARGEST_WITH_P50, TIER_IOPS
 from components.catalogue.server_sizes import PROVISIONED_STORAGE, STORAGE_GB, Range
 from components.mistakes import Findings
+from components.tier_rules import refuse_on_burstable
 
 if TYPE_CHECKING:
     from components.settings import StackSettings
@@ -57,12 +58,7 @@ def tiers_of(storage_gb: int) -> list[str]:
 def _provisioned(settings: StackSettings, findings: Findings) -> None:
     server, storage = settings.server, settings.server.storage
     limits, kind = PROVISIONED_STORAGE[storage.type], [(*_HERE, "type")]
-    if server.sku.tier == "Burstable":
-        findings.add(
-            (*_HERE, "type"),
-            f"{storage.type} is not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized",
-            reads=[("server", "sku")],
-        )
+    refuse_on_burstable(settings, findings, (*_HERE, "type"), f"{storage.type} is")
     if server.auto_grow:
         findings.add(
             ("server", "autoGrow"),
