@@ -15,7 +15,7 @@ from psycopg import sql
 
 from database import tokens
 from database.errors import DatabaseError, UnreachableError, said
-from database.progress import Ticker, progress
+from database.progress import Ticker, passing
 
 _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0)
 _LOCK_POLL_SECONDS = 0.1
@@ -118,7 +118,7 @@ def connect(
         refusal = next((r for r in _REFUSALS if re.search(r.pattern, text)), None)
         if pause is None or refusal is None or not refusal.transient:
             raise _refused(spec, text, refusal) from None
-        progress(f"{spec.host}: no connection yet, trying again in {pause:.0f} s ({_last_line(text)})")
+        passing(f"{spec.host}: no connection yet, trying again in {pause:.0f} s ({_last_line(text)})")
         time.sleep(pause)
     raise AssertionError("unreachable: the last round returns or raises")
 

@@ -17,7 +17,7 @@ import psycopg
 
 from database.connection import explained, locked
 from database.errors import DatabaseError, said
-from database.progress import progress
+from database.progress import passing
 
 # A deadlock, a lock that was not given in time: by then a worker, or a user's statement, may be out of the way.
 _PASSING = ("40P01", "55P03")
@@ -26,6 +26,7 @@ _TRIES = 5
 ROOT = Path(__file__).resolve().parent.parent / "sql"
 _NUMBERED = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_CREATED = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?([\w.]+)", re.MULTILINE | re.IGNORECASE)
 
 _HISTORY = """
 CREATE SCHEMA IF NOT EXISTS migrations;
@@ -131,6 +132,12 @@ def folder(name: str, root: Path = ROOT) -> list[SqlFile]:
     return sorted(files, key=lambda file: file.place)
 
 
+def tables_of(name: str, root: Path = ROOT) -> frozenset[str]:
+    """Return the tables that a folder of `sql/` creates, by schema and name as its files write them."""
+    texts = [(root / name / file.name).read_text(encoding="utf-8") for file in folder(name, root)]
+    return frozenset(table.lower() for text in texts for table in _CREATED.findall(text))
+
+
 def digest(name: str, root: Path = ROOT) -> str:
     """Return one digest of all files of a folder: another one means that some of its text is another."""
     return hashlib.sha256("".join(file.sha256 for file in folder(name, root)).encode()).hexdigest()
@@ -152,7 +159,7 @@ def apply(
     name: str,
     *,
     root: Path = ROOT,
-    say: Callable[[str], None] = progress,
+    say: Callable[[str], None] = passing,
     timeout_seconds: float = 300,
 ) -> list[str]:
     """Run what is due of a folder, in one transaction, and return the names of the files that ran.

@@ -1,4 +1,4 @@
-"""Progress for people: one line on stderr now and then, which the Pulumi CLI shows while it waits."""
+"""Lines for people: what stays true, and progress, which matters only while something runs."""
 
 import sys
 import time
@@ -6,15 +6,33 @@ from collections.abc import Callable
 
 
 def progress(line: str) -> None:
-    """Print one line on stderr at once; every line shows up twice in the CLI, so print one every few seconds."""
+    """Print one line on stderr at once; the CLI shows it when it comes, and again at the end."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+class Passing:
+    """Shows a line that nobody needs afterwards.
+
+    Attributes:
+        show: what does it; a Pulumi provider has a better place for it than stderr.
+    """
+
+    def __init__(self) -> None:
+        self.show: Callable[[str], None] = progress
+
+    def __call__(self, line: str) -> None:
+        """Show the line."""
+        self.show(line)
+
+
+passing = Passing()
 
 
 class Ticker:
     """Lets a loop speak every few seconds, however fast it turns."""
 
-    def __init__(self, every_seconds: float = 3.0, say: Callable[[str], None] = progress) -> None:
+    def __init__(self, every_seconds: float = 3.0, say: Callable[[str], None] = passing) -> None:
         """Start counting now: nothing is said before `every_seconds` have passed."""
         self._every = every_seconds
         self._say = say

@@ -42,6 +42,15 @@ WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 
+def missing(conn: psycopg.Connection, tables: Collection[str]) -> list[str]:
+    """Return which of some tables, written as in the config, are not there."""
+    with explained("looking for the tables of the jobs"):
+        rows = conn.execute(
+            "SELECT t FROM unnest(%s::text[]) AS t WHERE to_regclass(t) IS NULL ORDER BY t", [sorted(tables)]
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
 def collect(conn: psycopg.Connection, schemas: Collection[str] | None = None) -> dict[str, Any]:
     """Return the rows of every table and the average bytes of every column as text, NULL counting as empty.
 

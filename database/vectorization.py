@@ -132,6 +132,7 @@ class JobStatus:
         """Return the progress line: rows, rows/s, tokens, time left."""
         left = "" if self.eta_seconds is None else f", about {self.eta_seconds} s left"
         bad = f", {self.quarantined} in quarantine" if self.quarantined else ""
+        empty = f" ({self.empty:,} without text)" if self.empty else ""
         beside = (
             f", {self.next_embedded or 0:,} of them in generation {self.next_generation}"
             if self.next_generation
@@ -139,7 +140,7 @@ class JobStatus:
         )
         error = f" (last error: {self.last_error})" if self.last_error and not self.rows_per_second else ""
         return (
-            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows{beside}, "
+            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows{empty}{beside}, "
             f"{self.rows_per_second:.0f} rows/s, about {self.tokens:,} tokens{bad}{left}{error}"
         )
 
@@ -248,6 +249,7 @@ def backfill(
     workers: int = 4,
     timeout_seconds: float = 3600,
     progress: Callable[[str], None] = print,
+    say: Callable[[str], None] | None = None,
 ) -> JobStatus:
     """Run workers until every row of the job is embedded, then build its index; a line of progress every 2 s.
 
@@ -260,6 +262,7 @@ def backfill(
         workers: how many connections work on it at the same time.
         timeout_seconds: how long to go on; the status says what remains then, and the next run does it.
         progress: gets the lines.
+        say: gets what stays true, such as another generation that searches use; `progress` when left out.
 
     Raises:
         DatabaseError: the job stopped (with its reason), somebody paused it, or no worker can connect.
@@ -268,7 +271,7 @@ def backfill(
         conn.execute("CALL vectorize.resume(%s)", [name])
     backfilling.run(open_connection, lambda conn: _one(conn, name), name, workers, timeout_seconds, progress)
     with open_connection() as conn:
-        _switch(conn, name, progress)
+        _switch(conn, name, say or progress)
         return _one(conn, name)
 
 

@@ -15,7 +15,7 @@ from components.dynamic.props import Props, unknown
 from components.dynamic.provider import Provider
 from database import azure_ai, proof
 from database.connection import ConnectionSpec, connect, session
-from database.progress import progress
+from database.progress import passing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ class AzureAiSettingsProvider(Provider[WantedSettings]):
                     wanted.verify_dimensions,
                     timeout_seconds=wanted.timeout_seconds,
                 )
-            progress(f"azure_ai answers: deployment {wanted.verify_deployment} gave {got} dimensions")
+            passing(f"azure_ai answers: deployment {wanted.verify_deployment} gave {got} dimensions")
         return {
             "openaiKeySha256": _digest(wanted.settings.openai_key),
             "languageKeySha256": _digest(wanted.settings.language_key),

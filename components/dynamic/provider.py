@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.dynamic import engine_log
 from components.dynamic.props import Props, normal, unknown
 from database.connection import explained
 from database.errors import DatabaseError
+from database.progress import passing
 
 
 class Wanted(Protocol):
@@ -155,4 +157,5 @@ class _WithoutExpected(logging.Filter):
         return not isinstance(error, DatabaseError)
 
 
+passing.show = engine_log.show_passing
 logging.getLogger("grpc._server").addFilter(_WithoutExpected())

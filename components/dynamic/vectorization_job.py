@@ -17,7 +17,7 @@ from components.dynamic.provider import Provider
 from database import health, vectorization
 from database.connection import ConnectionSpec, connect, opener, session
 from database.errors import DatabaseError
-from database.progress import progress
+from database.progress import passing, progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,14 +162,15 @@ class VectorizationJobProvider(Provider[WantedJob]):
                 progress(line)
             if damaged:
                 health.sweep(conn, name)
-            progress(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
+            passing(f"{name}: {_sentence(vectorization.estimate(conn, name))}")
         began = time.monotonic()
         status = vectorization.backfill(
             opener(wanted.connection, application_name=f"postgres-genai {name}"),
             name,
             workers=wanted.workers,
             timeout_seconds=wanted.timeout_seconds,
-            progress=progress,
+            progress=passing,
+            say=progress,
         )
         # Before its time is up it ends only when it has caught up; what is pending then, writers changed meanwhile.
         in_time = time.monotonic() - began < wanted.timeout_seconds
@@ -267,6 +268,7 @@ def _status(status: vectorization.JobStatus) -> dict[str, Any]:
     known = {
         "rows": status.rows,
         "embedded": status.embedded,
+        "empty": status.empty,
         "remaining": status.pending + status.leased,
         "quarantined": status.quarantined,
         "tokens": status.tokens,

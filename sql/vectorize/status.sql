@@ -15,6 +15,21 @@ BEGIN
 END
 $$;
 
+-- Rows that were inserted since a worker looked, of at most 10,000 changes: nothing is known of their keys yet.
+CREATE OR REPLACE FUNCTION vectorize.new_rows(j vectorize.job) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found bigint;
+BEGIN
+    EXECUTE replace(format($q$
+        SELECT count(*) FROM (SELECT DISTINCT %1$s FROM (SELECT %1$s FROM vectorize_jobs.change_{job} LIMIT 10000) AS n) AS c
+        WHERE NOT EXISTS (SELECT FROM vectorize_jobs.receipt_{job} AS r WHERE %2$s)
+          AND NOT EXISTS (SELECT FROM vectorize_jobs.failure_{job} AS r WHERE %2$s)
+    $q$, vectorize.key_list(cardinality(j.key_columns), 'k%s'), vectorize.key_match(j, 'r.k{n}', 'c.k{n}')), '{job}', j.id::text) INTO found;
+    RETURN found;
+END
+$$;
+
 -- One row for each row of `job`: generations and splitters.
 CREATE OR REPLACE FUNCTION vectorize.job_progress() RETURNS TABLE (
     id integer, name text, operation text, standing text, generation integer, state text, reason text, source regclass, declared_source regclass, place text,
@@ -40,7 +55,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         LEFT JOIN recent AS r ON r.job = j.id LEFT JOIN leases AS l ON l.job = j.id
         WHERE j.state <> 'removed'
     ), known AS (
-        SELECT s.*, h.*, CASE WHEN h.sweeping OR s.queued > 0 THEN greatest(s.embedded + s.empty + s.quarantined, vectorize.table_rows(s.source))
+        SELECT s.*, h.*, CASE WHEN h.sweeping OR s.queued > 0 OR h.changes >= 10000 THEN greatest(s.embedded + s.empty + s.quarantined, vectorize.table_rows(s.source))
+                              WHEN h.changes > 0 THEN s.embedded + s.empty + s.quarantined + vectorize.new_rows(s.o)
                               ELSE s.embedded + s.empty + s.quarantined END AS all_rows
         FROM sums AS s, vectorize.queue_head(s.id) AS h
     ), work AS (

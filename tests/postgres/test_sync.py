@@ -65,6 +65,16 @@ def test_a_change_is_followed(docs: VectorDatabase, statement: str, embedded: in
     assert status["rows"] == docs.value("SELECT count(*) FROM docs")
 
 
+def test_rows_that_were_inserted_count_before_anybody_queues_them(docs: VectorDatabase) -> None:
+    docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(21, 25) AS g")
+    docs.execute("UPDATE docs SET body = body || ', changed' WHERE id IN (3, 22)")
+    status = docs.status()
+    assert (status["rows"], status["embedded"], status["pending"]) == (25, 20, 7)
+    docs.work()
+    status = docs.status()
+    assert (status["rows"], status["embedded"], status["pending"]) == (25, 25, 0)
+
+
 def test_a_column_that_was_dropped_stops_the_job_and_fails_nobody(docs: VectorDatabase) -> None:
     docs.execute("ALTER TABLE docs RENAME COLUMN body TO content")
     docs.execute("INSERT INTO docs VALUES (100, 'written while the template was wrong')")
