@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,7 +45,8 @@ def test_a_working_job_shows_its_share_speed_and_time_left() -> None:
     text = " ".join(printed(Snapshot(NOW, [job()])).split())
     assert "docs" in text
     assert "61 % 610 of 1,000 rows" in text
-    assert "412 rows/s · 35,100 tokens/s · about 1 min 15 s left · 300 pending · 90 leased · index waiting" in text
+    assert "412 rows/s · 35,100 tokens/s · about 1 min 15 s left · 300 pending · 90 leased" in text
+    assert "90 leased · 10 without text · index waiting" in text
     assert "60,000 tokens, 0.0012 USD" in text
 
 
@@ -102,6 +105,20 @@ def test_without_a_database_an_engine_or_a_job_it_says_what_is_missing() -> None
     late = printed(Snapshot(NOW, [job()]), "the database went away", now=NOW + timedelta(seconds=42))
     assert "42 s ago" in late
     assert "the database went away" in late
+
+
+def test_no_part_of_a_drawn_heading_begins_with_a_blank() -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(page("a-stack-with-a-rather-long-name", Snapshot(NOW, [job()]), now=NOW))
+    drawn = console.export_svg(title="")
+    parts = re.findall(r'<text [^>]*y="20"[^>]*>([^<]+)</text>', drawn)
+    assert "".join(parts).replace("&#160;", " ").startswith("a-stack-with-a-rather-long-name at 12:00:00")
+    assert not [part for part in parts if part.startswith("&#160;") and part.replace("&#160;", "")]
+
+
+def test_rows_without_a_text_are_said() -> None:
+    assert "10 without text" in facts(job())
+    assert not [fact for fact in facts(job(empty=0)) if "without text" in fact]
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

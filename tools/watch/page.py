@@ -64,6 +64,8 @@ def facts(job: dict[str, Any]) -> list[str]:
             found.append(f"{job['leased']:,} leased")
     elif not job.get("next_generation"):
         found.append("nothing left to do")
+    if job["empty"]:
+        found.append(f"{job['empty']:,} without text")
     if job["quarantined"]:
         found.append(f"{job['quarantined']:,} in quarantine")
     if job.get("next_generation"):
@@ -84,14 +86,14 @@ def percent(job: dict[str, Any]) -> int:
 
 
 def _heading(stack: str, snapshot: Snapshot | None, now: datetime) -> Text:
-    text = Text.assemble((stack, "bold"))
+    # Each part ends with its blanks: where a picture of the page begins one with them, viewers leave them out.
+    text = Text(f"{stack} ", style="bold")
     if snapshot is not None:
         late = now - snapshot.at
         shown = snapshot.at.astimezone(now.tzinfo).strftime("%H:%M:%S")
-        text.append(f" at {shown}", style="dim")
-        if late > STALE:
-            text.append(f", {span(late.total_seconds())} ago", style="bold red")
-    text.append("   q ends this page, and nothing else", style="dim")
+        ago = f", {span(late.total_seconds())} ago" if late > STALE else ""
+        text.append(f"at {shown}", style="dim").append(ago, style="bold red").append("   ")
+    text.append("q ends this page, and nothing else", style="dim")
     return text
 
 
