@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def estimate(
         statistics: recorded tables: {"public.invoices": {"rows": n, "columns": {"notes": average bytes}}}.
         as_of: when they were recorded.
     """
-    table = (statistics or {}).get(job.table)
+    table = (statistics or {}).get(job.table.lower())
     if not isinstance(table, Mapping) or table.get("rows") is None:
         return None
     rows = int(table["rows"])
@@ -93,18 +93,46 @@ def _tokens_around(job: JobSettings) -> int:
     return answer and answer + math.ceil(len(json.dumps(dict(job.operation.arguments))) / BYTES_PER_TOKEN)
 
 
-def sentence(known: BackfillEstimate | None, job: JobSettings) -> str:
-    """Say an estimate in one line for the preview."""
+def sentence(known: BackfillEstimate | None, job: JobSettings, *, done: int = 0) -> str:
+    """Say an estimate in one line for the preview.
+
+    Args:
+        known: the estimate, or None where nothing is recorded.
+        job: what is computed.
+        done: how many rows have it, as recorded; what is done is not to be paid again.
+    """
     if known is None:
         return f"{job.table}: {NOT_KNOWN}"
     minutes = "under a minute" if known.minutes < 1 else f"about {known.minutes:,.0f} min"
     late = "; longer than timeoutSeconds, so the rest comes later" if known.minutes * 60 > job.timeout_seconds else ""
     what = "embedding all of them" if job.operation.facts is None else f"{job.operation.kind} of all of them"
+    when = f", {done:,} done; {what} anew would be" if done else f"; {what} is"
     much = f"{known.tokens:,} tokens" if known.records is None else f"{known.records:,} text records"
     much += f" in {known.requests:,} requests" if job.operation.facts else ""
     return (
-        f"{job.table}: {known.rows:,} rows; {what} is about {much},"
+        f"{job.table}: {known.rows:,} rows{when} about {much},"
         f" {_money(known.cost_usd)}, {minutes} under the quota (rows as of {known.as_of or 'an unknown time'}){late}"
+    )
+
+
+def absence(
+    name: str, job: JobSettings, statistics: Mapping[str, Any] | None, as_of: str | None, made: Collection[str]
+) -> str:
+    """Say that a job's table is not among those that are recorded, and what to do; "" where it is, or none are.
+
+    Args:
+        name: the job's name.
+        job: the job.
+        statistics: recorded tables; those that the user may not read, and single partitions, are not among them.
+        as_of: when they were recorded.
+        made: tables that `up` makes before the jobs.
+    """
+    table = job.table.lower()
+    if statistics is None or table in statistics or table in made:
+        return ""
+    return (
+        f"jobs.{name}.table: the database had no table {job.table} that could be read, as of {as_of}. Create it before"
+        " `up`, or correct its name. Where it is there by now, `make refresh` records it."
     )
 
 

@@ -24,6 +24,4 @@ def refuse_on_burstable(settings: StackSettings, findings: Findings, path: Path,
         what: what begins the sentence: the verb, or the value with it.
     """
     if settings.server.sku.tier == _BURSTABLE:
-        findings.add(
-            path, f"{what} not offered on the Burstable tier; allowed: {_OTHERS}", reads=[("server", "sku")]
-        )
+        findings.add(path, f"{what} not offered on the Burstable tier; allowed: {_OTHERS}", reads=[("server", "sku")])

@@ -22,7 +22,7 @@ from components.dynamic.sql_migration import SqlMigration, SqlMigrationArgs
 from components.dynamic.vector_schema import VectorSchema, VectorSchemaArgs
 from components.dynamic.vectorization_job import VectorizationJob, VectorizationJobArgs
 from components.dynamic.worker_schedule import WorkerSchedule, WorkerScheduleArgs
-from components.estimate import estimate, sentence
+from components.estimate import BackfillEstimate, absence, estimate, sentence
 from components.job_quota import JobQuota, quota_of
 from components.job_settings import JobSettings
 from components.settings import StackSettings
@@ -168,15 +168,6 @@ class VectorDatabase(pulumi.ComponentResource):
         wanted = self._settings.jobs[name]
         quota = quota_of(wanted, self._settings)
 
-        def known_estimate(recorded: Any) -> Any:
-            tables, as_of = recorded if isinstance(recorded, list) else (None, None)
-            return estimate(
-                wanted,
-                quota,
-                tables if isinstance(tables, Mapping) else None,
-                as_of if isinstance(as_of, str) else None,
-            )
-
         recorded = pulumi.Output.all(statistics.tables, statistics.as_of)
         job = VectorizationJob(
             f"{self._name}-job-{name}",
@@ -189,17 +180,29 @@ class VectorDatabase(pulumi.ComponentResource):
                 timeout_seconds=wanted.timeout_seconds,
                 revision=wanted.revision,
                 remove_on_delete=not self._settings.retain_data,
-                estimate=recorded.apply(lambda known: (found := known_estimate(known)) and found.to_props()),
+                estimate=recorded.apply(lambda known: _props(estimate(wanted, quota, *_recorded(known)))),
             ),
             self._next(),
         )
         self._jobs.append(job)
         if pulumi.runtime.is_dry_run():
-            recorded.apply(
-                lambda known: pulumi.log.info(sentence(known_estimate(known), wanted), resource=job),
-                run_with_unknowns=True,
+            pulumi.Output.all(statistics.tables, statistics.as_of, job.status).apply(
+                lambda known: self._say(name, job, known), run_with_unknowns=True
             )
         return job.status.apply(lambda status: {"table": wanted.table, **(status or {})})
+
+    def _say(self, name: str, job: VectorizationJob, known: Any) -> None:
+        """Say beside a job what is known of its table; `known` are tables, time and status as far as they are."""
+        wanted = self._settings.jobs[name]
+        tables, as_of = _recorded(known)
+        made = migrations.tables_of("sample") if self._settings.sample else frozenset()
+        if absent := absence(name, wanted, tables, as_of, made):
+            pulumi.log.warn(absent, resource=job)
+            return
+        status = known[2] if isinstance(known, list) else None
+        done = int(status.get("embedded") or 0) if isinstance(status, Mapping) else 0
+        found = estimate(wanted, quota_of(wanted, self._settings), tables, as_of)
+        pulumi.log.info(sentence(found, wanted, done=done), resource=job)
 
     def _schedule(self, parallel: int) -> None:
         """Let pg_cron run workers, once the jobs are there and their backfills are over."""
@@ -211,6 +214,16 @@ class VectorDatabase(pulumi.ComponentResource):
                 self._next(),
             )
         ]
+
+
+def _recorded(known: Any) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return tables and time as far as they are known: a preview of a new stack knows neither."""
+    tables, as_of = known[:2] if isinstance(known, list) else (None, None)
+    return (tables if isinstance(tables, Mapping) else None), (as_of if isinstance(as_of, str) else None)
+
+
+def _props(found: BackfillEstimate | None) -> dict[str, Any] | None:
+    return found.to_props() if found else None
 
 
 def job_spec(name: str, job: JobSettings, quota: JobQuota) -> JobSpec:

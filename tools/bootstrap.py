@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tools import environment
-from tools.failure import Failure, from_os_error
+from tools.failure import INTERRUPTED, Failure, from_os_error
 from tools.places import VENV, VENV_PYTHON
 
 STARTED = "POSTGRES_GENAI_STARTED"  # carries the time of the start over the change of interpreter
@@ -45,4 +45,4 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print("Interrupted. Run the command again: it goes on where it stopped.", file=sys.stderr)
-        return 130
+        return INTERRUPTED

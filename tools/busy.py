@@ -11,6 +11,8 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
+from tools.failure import INTERRUPTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -67,7 +69,7 @@ def change(
     in_vain = 0
     for number in range(1, MOST_ROUNDS + 1):
         code, events = pulumi.change(operation, arguments, to=to)
-        busy = met(events) if code else {}
+        busy = met(events) if code not in (0, INTERRUPTED) else {}
         in_vain = in_vain + 1 if not events.settled else 0
         if not busy or number == MOST_ROUNDS or in_vain >= len(PAUSES):
             break

@@ -82,7 +82,7 @@ def status(
         raise typer.Exit(following.watch(stack, target, as_json=as_json, until_done=until_done))
     from tools.commands import status as command
 
-    command.status(stack, target, as_json=as_json)
+    raise typer.Exit(command.status(stack, target, as_json=as_json))
 
 
 @app.command()

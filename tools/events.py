@@ -16,11 +16,19 @@ PROTECTED = re.compile(
 )
 # The engine's names for what it does, without those that only look.
 CHANGING = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced")
+# Those that leave nothing behind.
+GOING = ("delete", "delete-replaced", "discard", "discard-replaced", "read-discard")
+PROVIDERS = "pulumi:providers:"
 
 
 def is_real(resource: dict[str, Any]) -> bool:
     """Tell whether a resource of the state or the log stands for something outside the engine."""
     return bool(resource.get("custom")) and not str(resource.get("type", "")).startswith("pulumi:")
+
+
+def is_component(resource: dict[str, Any]) -> bool:
+    """Tell whether it groups others: a component, or the stack itself."""
+    return not resource.get("custom")
 
 
 @dataclass
@@ -85,6 +93,7 @@ class Events:
         protected: URNs of what it would have to delete or replace, and does not, because one of them is protected.
         failed: URNs of the resources whose operation failed.
         errors: what was said of each resource, by URN; what was said of none has the empty one.
+        drifted: what a refresh found not to be as it was declared, by name: gone, changed or damaged.
     """
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
@@ -92,6 +101,7 @@ class Events:
     protected: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     errors: dict[str, list[str]] = field(default_factory=dict)
+    drifted: dict[str, str] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event of the log."""
@@ -132,6 +142,8 @@ class Events:
             change = self.changes.get((data["op"], data["urn"]))
             if change:
                 change.ended, change.done = now, True
+            elif found := _drift(data):  # a refresh knows only at its end what it comes to
+                self.drifted[data["urn"].rpartition("::")[2]] = found
 
     @property
     def settled(self) -> int:
@@ -143,9 +155,29 @@ class Events:
         """How many resources of their own each operation touched."""
         return dict(Counter(change.operation for change in self.changes.values() if change.real))
 
+    @property
+    def standing(self) -> tuple[int, int]:
+        """How many resources, and how many components, are there at the end, the stack itself among the latter."""
+        last = {change.urn: change for change in self.changes.values() if change.operation not in GOING}
+        real = sum(change.real for change in last.values())
+        grouping = sum(not change.real and not change.kind.startswith(PROVIDERS) for change in last.values())
+        return real, grouping
+
     def of_kind(self, suffix: str) -> list[Change]:
         """Return the resources whose type token ends so."""
         return [change for change in self.changes.values() if change.kind.endswith(suffix)]
+
+
+def _drift(data: dict[str, Any]) -> str:
+    """Say what a refresh found of one resource; outputs alone, such as figures of the day, are no drift."""
+    old, new = data.get("old") or {}, data.get("new") or {}
+    if data["op"] == "delete":
+        return "gone"
+    if data["op"] != "update":
+        return ""
+    if old.get("inputs") != new.get("inputs"):
+        return "changed"
+    return "damaged" if (new.get("outputs") or {}).get("damage") else ""
 
 
 def _replacing(detailed: dict[str, Any]) -> list[str]:

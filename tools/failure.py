@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+INTERRUPTED = 130  # the exit status of what a person ended with Ctrl-C
+
 
 class Failure(Exception):
     """Something the person can do something about.

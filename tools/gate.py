@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -94,6 +95,11 @@ class Preview:
         rules = {found.policy for found in self.events.policies if found.denied}
         return sorted(rules | {one.danger.id for one in self.dangers if one.denied})
 
+    @property
+    def warned(self) -> list[str]:
+        """The id of the rule of each warning."""
+        return [found.policy for found in self.events.policies if not found.denied]
+
     def warnings(self) -> list[str]:
         """Return the dangers as lines, the denied ones first; none where there is no danger."""
         ordered = sorted(self.dangers, key=lambda one: not one.denied)
@@ -101,13 +107,19 @@ class Preview:
         return ["Dangerous changes:", *lines, ""] if lines else []
 
     def sentence(self) -> str:
-        """Say what the policies come to."""
-        warned = sum(not found.denied for found in self.events.policies)
+        """Say what the policies come to, and which of them deny and warn."""
+        here = f"policies at the levels of {self.environment}"
         if self.code and not self.events.policies and not self.dangers:
-            return f"policies of {self.environment}: not reached"
-        return (
-            f"policies of {self.environment}: denied {len(self.denied)}, warned {warned}, dangers {len(self.dangers)}"
-        )
+            return f"{here}: not reached"
+        denied = [found.policy for found in self.events.policies if found.denied]
+        denied += [one.danger.id for one in self.dangers if one.denied]
+        return f"{here}: denied {_counted(denied)}, warned {_counted(self.warned)}, dangers {len(self.dangers)}"
+
+
+def _counted(ids: list[str]) -> str:
+    """Write how many there are, and of which rules: 3 (2 tags, pg-tls12)."""
+    rules = [f"{count} {rule}" if count > 1 else rule for rule, count in sorted(Counter(ids).items())]
+    return f"{len(ids)} ({', '.join(rules)})" if ids else "0"
 
 
 def preview(pulumi: Pulumi, arguments: Sequence[str], *, data: bool = False) -> Preview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,22 @@ from typing import IO, TYPE_CHECKING, Any
 from tools import locks, target
 from tools.engine import find as engines
 from tools.events import EventPipe, Events, is_real
-from tools.failure import Failure
+from tools.failure import INTERRUPTED, Failure
 from tools.places import ROOT
-from tools.stack import LocalStack, read_config
+from tools.stack import DEFAULT, LocalStack, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What the engine says where nothing of the stack can be read, and what a person does about it.
+WAYS_IN = {
+    r"PULUMI_ACCESS_TOKEN must be set|not logged in|No credentials": "The engine is not logged in to a backend, which "
+    "keeps the stack's state: `pulumi login`, or set PULUMI_BACKEND_URL (docs/first-deployment.md, step 3).",
+    r"no stack named": "The backend does not have it: `pulumi stack init` makes it, `pulumi whoami -v` names the "
+    "backend (docs/first-deployment.md, step 3).",
+    r"passphrase must be set|incorrect passphrase": "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to "
+    "what encrypts this stack's secrets.",
+}
 # The commands of the engine that take `--config-file`.
 WITH_CONFIG = ("up", "preview", "refresh", "destroy", "import")
 
@@ -46,6 +56,11 @@ class Pulumi:
         # What is kept on its way to a terminal is meant for it too.
         return [str(self.engine.pulumi), *arguments, "--color", "always" if sys.stdout.isatty() else "never"]
 
+    def make(self, command: str) -> str:
+        """Return what a person types to run another command on this stack."""
+        stack = "" if self.name == DEFAULT else f" STACK={self.name}"
+        return f"make {command}{stack}{'' if self.local else f' TARGET={target.AZURE}'}"
+
     def change(
         self, operation: str, arguments: Sequence[str], *, to: IO[str] | None = None, errors_too: bool = False
     ) -> tuple[int, Events]:
@@ -58,7 +73,7 @@ class Pulumi:
             errors_too: whether standard error goes there as well.
 
         Returns:
-            The exit status, and what the engine reported.
+            The exit status, INTERRUPTED where a person ended it, and what the engine reported.
         """
         if self.local:
             locks.clear_stale(self.local)
@@ -109,16 +124,22 @@ class Pulumi:
         """
         return self._json("stack", "export", *(["--show-secrets"] if show_secrets else []))
 
+    def recorded(self) -> list[dict[str, Any]]:
+        """Return all that is in the state: resources, components, the stack itself and its providers."""
+        found: list[dict[str, Any]] = (self.state().get("deployment") or {}).get("resources") or []
+        return found
+
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources in the state, without components, the stack itself and its providers."""
-        found: list[dict[str, Any]] = (self.state().get("deployment") or {}).get("resources") or []
-        return [item for item in found if is_real(item)]
+        return [item for item in self.recorded() if is_real(item)]
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command = [str(self.engine.pulumi), *arguments, "--stack", self.name, "--non-interactive"]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Failure(f"The stack {self.name} cannot be read: {done.stderr.strip()}", "Bring it up first: make up")
+            said = done.stderr.strip()
+            way_out = way_in(said) or f"Bring it up first: {self.make('up')}"
+            raise Failure(f"The stack {self.name} cannot be read: {said}", way_out)
         answer: dict[str, Any] = json.loads(done.stdout or "{}")
         return answer
 
@@ -146,6 +167,11 @@ def open_stack(name: str, where: str) -> Pulumi:
     return Pulumi(engine, name, environment, local)
 
 
+def way_in(said: str) -> str:
+    """Return what to do about an engine that reaches no state of the stack, or "" where it is about something else."""
+    return next((way for pattern, way in WAYS_IN.items() if re.search(pattern, said)), "")
+
+
 def _path(engine: engines.Engine) -> str:
     return os.pathsep.join([str(engine.folder), os.environ.get("PATH", os.defpath)])
 
@@ -158,7 +184,8 @@ def _run(
     errors_too: bool = False,
 ) -> int:
     """Run to the end; an interrupt is the engine's to handle, once to wind down and twice to stop at once."""
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
         process = subprocess.Popen(
             command,
@@ -169,6 +196,7 @@ def _run(
             pass_fds=descriptors,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - sets one signal, no more
         )
-        return process.wait()
+        code = process.wait()
     finally:
         signal.signal(signal.SIGINT, previous)
+    return INTERRUPTED if code and interrupts else code

@@ -40,7 +40,7 @@ def specification(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: i
     connection = outputs.get("connection") or _recorded(pulumi)
     if not isinstance(connection, dict) or not connection.get("host"):
         raise Failure(
-            f"The stack {pulumi.name} is not up: it has no database yet.", f"Bring it up: make up STACK={pulumi.name}"
+            f"The stack {pulumi.name} is not up: it has no database yet.", f"Bring it up: {pulumi.make('up')}"
         )
     os.environ.clear()
     os.environ.update(pulumi.environment)
@@ -56,8 +56,16 @@ def specification(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: i
     )
 
 
-def connect(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: int = 15) -> psycopg.Connection:
+def connect(
+    pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: int = 15, patient: bool = True
+) -> psycopg.Connection:
     """Connect to the stack's database.
+
+    Args:
+        pulumi: the stack.
+        outputs: its outputs.
+        timeout_seconds: how long to wait for a connection.
+        patient: whether to try again, for some seconds and with a line each time, what may pass by itself.
 
     Raises:
         Failure: it cannot be reached; the text says why.
@@ -66,7 +74,8 @@ def connect(pulumi: Pulumi, outputs: dict[str, Any], *, timeout_seconds: int = 1
     from database.errors import DatabaseError
 
     try:
-        return open_connection(specification(pulumi, outputs, timeout_seconds=timeout_seconds))
+        wanted = specification(pulumi, outputs, timeout_seconds=timeout_seconds)
+        return open_connection(wanted, pauses=None if patient else ())
     except DatabaseError as error:
         raise Failure(str(error)) from None
 
@@ -132,6 +141,4 @@ def _password(pulumi: Pulumi) -> str:
         secret = (resource.get("inputs") or {}).get("password")
         if str(resource.get("type")).startswith(SIGNS_IN) and secret:
             return str(json.loads(secret["plaintext"]) if isinstance(secret, dict) else secret)
-    raise Failure(
-        f"The state of the stack {pulumi.name} holds no password.", f"Bring it up: make up STACK={pulumi.name}"
-    )
+    raise Failure(f"The state of the stack {pulumi.name} holds no password.", f"Bring it up: {pulumi.make('up')}")

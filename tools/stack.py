@@ -23,6 +23,7 @@ from tools.failure import Failure
 from tools.places import ROOT, stacks
 
 PROJECT = "postgres-genai"
+DEFAULT = "local"  # the stack of a command that names none
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 SALT = "encryptionsalt"
 SECRETS_KEYS = (SALT, "encryptedkey", "secretsprovider")

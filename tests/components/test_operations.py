@@ -12,6 +12,8 @@ import pytest
 from pulumi.runtime import rpc
 
 from components.mistakes import SettingsError
+from components.naming import role_assignment_name
+from tests.components.conftest import PRINCIPAL
 
 WORKSPACE = "/subscriptions/s/resourceGroups/shared/providers/Microsoft.OperationalInsights/workspaces/log-shared"
 MONITORED = {"monitoring": {"enabled": True, "emails": ["team@example.com"]}}
@@ -180,6 +182,9 @@ def test_autostop_may_start_and_stop_that_server_and_nothing_else(deploy: Callab
         right = recording.one(f"operations-autostop-{action}-right").inputs
         assert "/Server/psql-" in right["scope"]
         assert right["principalType"] == "ServicePrincipal"
+        # The name outlives versions of the program: Azure refuses a second assignment of the same role.
+        assert right["roleAssignmentName"] == role_assignment_name(right["scope"], PRINCIPAL, "start-and-stop")
+        assert right["roleDefinitionId"].endswith(f"/roleDefinitions/{role['roleDefinitionId']}")
     assert any("the server stops at 19:30" in line for line in recording.lines)
 
 

@@ -59,12 +59,23 @@ def test_the_estimate_is_an_input_and_a_line_of_the_preview(deploy: Callable[...
     assert "longer than timeoutSeconds" in line
 
 
-def test_a_table_that_nobody_recorded_is_said_to_be_unknown(deploy: Callable[..., Any]) -> None:
+def test_a_table_that_is_not_among_those_recorded_is_warned_of(deploy: Callable[..., Any]) -> None:
     recording = deploy(preview=True, statistics=STATISTICS)
-    assert [
-        line for line in recording.lines if line.startswith("public.line_items: rows not known: run `make refresh`")
-    ]
+    (line,) = [line for line in recording.lines if line.startswith("jobs.items.table: ")]
+    assert "no table public.line_items that could be read, as of 2026-01-02" in line
     assert recording.one("database-job-items").inputs.get("estimate") is None
+
+
+def test_the_sample_s_tables_come_with_it(deploy: Callable[..., Any]) -> None:
+    recording = deploy({"sample": True}, preview=True, statistics=STATISTICS)
+    assert [line for line in recording.lines if line.startswith("public.line_items: rows not known")]
+    assert not [line for line in recording.lines if line.startswith("jobs.")]
+
+
+def test_what_is_embedded_already_is_not_said_to_cost_again(deploy: Callable[..., Any]) -> None:
+    lines = deploy(preview=True, statistics=STATISTICS).lines
+    line = next(line for line in lines if line.startswith("public.invoices"))
+    assert "1,000,000 rows, 7 done; embedding all of them anew would be about 100,000,000 tokens" in line
 
 
 def test_unknown_statistics_are_said_to_be_unknown(deploy: Callable[..., Any]) -> None:

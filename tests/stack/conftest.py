@@ -87,14 +87,14 @@ class Workplace:
         assert done.returncode == code if code is not None else done.returncode, told
         return done.stdout + done.stderr
 
-    def data(self, *arguments: str, module: str = "tools") -> Any:
-        """Run a command with `--json` and return its data."""
+    def data(self, *arguments: str, module: str = "tools", code: int = 0) -> Any:
+        """Run a command with `--json`, which must end with `code`, and return its data."""
         command = [sys.executable, "-m", module, *arguments, "--json"]
         done = subprocess.run(
             command, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=SECONDS, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         self.printed += [done.stdout, done.stderr]
         return json.loads(done.stdout)
 
@@ -161,9 +161,9 @@ class StackAtWork:
         facts: dict[str, Any] = self.place.data("up", "--stack", self.name)
         return facts
 
-    def status(self) -> dict[str, Any]:
+    def status(self, code: int = 0) -> dict[str, Any]:
         """Return what `status --json` says."""
-        found: dict[str, Any] = self.place.data("status", "--stack", self.name)
+        found: dict[str, Any] = self.place.data("status", "--stack", self.name, code=code)
         return found
 
     def variables(self) -> dict[str, str]:

@@ -37,7 +37,7 @@ def test_what_prods_rules_deny_is_said_with_what_to_do_and_not_begun(stack: Stac
 def test_dev_is_warned_and_goes_on(stack: StackAtWork) -> None:
     printed = stack.run("preview")
     assert "[advisory]  pg-public-access-off" in printed
-    assert "policies of dev: denied 0" in printed
+    assert "policies at the levels of dev: denied 0, warned " in printed
     assert "pg-geo-backup" not in printed
 
 
@@ -94,7 +94,7 @@ def test_dangerous_changes_are_said_before_the_diff_and_denied_in_prod(changed: 
     assert "Standard_B2s (2 cores, 4 GiB) -> Standard_B1ms (1 cores, 2 GiB) [change-server-smaller]" in warned
     assert "text-embedding-3-small -> text-embedding-3-large [change-model]" in warned
     assert "It restarts" in warned
-    assert "[change-" not in diff.partition("policies of")[0]
+    assert "[change-" not in diff.partition("policies at")[0]
     before = changed.state()
     refused = changed.run("up", code=1)
     assert "The policies of prod deny this, so nothing was changed:" in refused

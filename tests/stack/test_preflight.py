@@ -42,7 +42,7 @@ def test_the_exit_status_tells_a_problem_from_what_could_not_be_asked(stack: Sta
 
     stack.edit(too_much)
     refused = stack.run("preflight", code=1)
-    assert "400 asked, 350 of 350 free" in refused
+    assert "400 asked; 350 of 350 free" in refused
     assert "Lower the capacity to 350" in refused
     assert "problem: OpenAI.Standard.text-embedding-3-small" in stack.run("preview")
     assert "There is no Pulumi.nowhere.yaml" in stack.place.run("preflight", "--stack", "nowhere", code=2)

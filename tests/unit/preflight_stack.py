@@ -24,7 +24,7 @@ URN = "urn:pulumi:dev::postgres-genai::"
 
 
 def state(*, deployed: int = 0) -> list[dict[str, Any]]:
-    """A state with the suffix, and a server, an account and a deployment where there is capacity."""
+    """A state with the suffix, and a server, a deployment and an extension where there is capacity."""
     found: list[dict[str, Any]] = [
         {
             "type": "random:index/randomString:RandomString",
@@ -49,6 +49,13 @@ def state(*, deployed: int = 0) -> list[dict[str, Any]]:
                     "sku": {"name": "GlobalStandard", "capacity": float(deployed)},
                     "properties": {"model": {"name": "text-embedding-3-small"}},
                 },
+            },
+            {
+                "type": "pulumi-python:dynamic/postgresql:Extension",
+                "urn": "u",
+                "id": "psql-pgai-dev-a1b2c3/contracts/extension/vector",
+                "inputs": {"extension": "vector"},
+                "outputs": {"extension": "vector", "installedVersion": "0.8.5"},
             },
         ]
     return found

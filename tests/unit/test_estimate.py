@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.estimate import NOT_KNOWN, estimate, sentence
+from components.estimate import NOT_KNOWN, absence, estimate, sentence
 from components.job_quota import JobQuota
 from components.job_settings import JobSettings
 
@@ -103,3 +103,20 @@ def test_a_chat_model_costs_a_request_a_row_with_what_stands_around_the_text() -
     assert (alone.requests, alone.cost_usd) == (100, None)
     assert 100 * 101 < alone.tokens < more.tokens
     assert more.tokens >= 100 * (101 + 60)
+
+
+def test_what_is_done_is_no_bill_that_is_still_to_come() -> None:
+    known = estimate(job(), deployment(), recorded(1000, title=20, notes=178), AS_OF)
+    assert "1,000 rows; embedding all of them is about 50,000 tokens" in sentence(known, job())
+    assert "1,000 rows, 990 done; embedding all of them anew would be about 50,000 tokens" in sentence(
+        known, job(), done=990
+    )
+
+
+def test_a_table_that_was_not_recorded_is_named_with_its_path_and_what_to_do() -> None:
+    said = absence("notes", job(), {"public.other": {"rows": 1}}, AS_OF, ())
+    assert said.startswith("jobs.notes.table: the database had no table public.invoices that could be read, as of 2026")
+    assert "`make refresh` records it" in said
+    assert absence("notes", job(), None, None, ()) == ""
+    assert absence("notes", job(table="public.Invoices"), recorded(1), AS_OF, ()) == ""
+    assert absence("notes", job(), {}, AS_OF, {"public.invoices"}) == ""

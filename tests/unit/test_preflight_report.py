@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.preflight_stack import statuses
+from tools.commands import preflight
 from tools.commands.preflight import sentence
+from tools.engine.find import Engine
+from tools.failure import Failure
 from tools.preflight.checking import Report, at_once
 from tools.preflight.finding import OK, PROBLEM, UNKNOWN, WARNING, Finding, exit_status, worst
 from tools.preflight.resource_manager import NotReadError, ResourceManager, version_of
+from tools.pulumi import Pulumi
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,20 @@ def test_what_is_late_refused_or_not_understood_hides_nothing_else() -> None:
     assert "did not answer within" in found[0].found
     assert found[2].found == "Not checked: AuthorizationFailed: no."
     assert "was not understood" in found[3].found
+
+
+def test_a_preflight_that_could_not_be_made_beside_a_preview_says_why_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mistaken(*_: object, **__: object) -> Report:
+        raise Failure("the config has mistakes", "1 mistake in the config of stack 'dev'; nothing was changed:\n  ...")
+
+    monkeypatch.setattr(preflight, "take_on", lambda _: None)
+    monkeypatch.setattr(preflight, "gather", mistaken)
+    (line,) = preflight.Beside(Pulumi(Engine(Path("pulumi"), "none"), "dev", {}), 5).lines()
+    assert line == (
+        "preflight: not made, because the config has mistakes. To make it alone: make preflight STACK=dev TARGET=azure"
+    )
 
 
 @pytest.mark.parametrize(

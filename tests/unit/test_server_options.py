@@ -114,7 +114,11 @@ BAD: list[tuple[dict[str, Any], str, list[str]]] = [
         "highAvailability.mode",
         ["Disabled while the server is restored"],
     ),
-    ({"replicas": {"near": {}}}, "replicas", ["not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized"]),
+    (
+        {"replicas": {"near": {}}},
+        "replicas",
+        ["not offered on the Burstable tier; allowed: GeneralPurpose, MemoryOptimized"],
+    ),
     ({**GENERAL, "replicas": {f"r{n}": {} for n in range(6)}}, "replicas", ["6 replicas; at most 5"]),
     ({**GENERAL, "replicas": {"a-rather-long-name": {}}}, "replicas.a-rather-long-name", ["1 to 12"]),
     ({**GENERAL, "storageGb": 64, "replicas": {"near": {"storageGb": 32}}}, "replicas.near.storageGb", ["less than"]),

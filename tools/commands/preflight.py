@@ -77,7 +77,7 @@ def gather(pulumi: Pulumi, retirement_days: int | None = None, seconds: float | 
     try:
         settings = StackSettings.parse(config_values(pulumi.name), stack=pulumi.name)
     except SettingsError as error:
-        raise Failure(str(error)) from None
+        raise Failure("the config has mistakes", str(error)) from None
     wanted = wanted_of(settings, pulumi.name, recorded(pulumi))
     try:
         return report(
@@ -163,10 +163,11 @@ class Beside:
     def lines(self) -> list[str]:
         """Return a line of summary, and one a problem or warning; waits for what is not there yet."""
         self._thread.join(self._seconds)
-        again = f"make preflight STACK={self._pulumi.name}"
+        again = self._pulumi.make("preflight")
         report = self._report
         if report is None:
-            return [f"preflight: not checked ({self._reason or 'Azure did not answer'}); try {again}"]
+            reason = self._reason.rstrip(".:") or f"Azure did not answer within {self._seconds:.0f} s"
+            return [f"preflight: not made, because {reason}. To make it alone: {again}"]
         wrong = [finding for finding in report.findings if finding.status != OK]
         shown = [f"  {finding.status}: {finding.found} {finding.do}".rstrip() for finding in wrong[:SHOWN_IN_PREVIEW]]
         more = [f"  and {len(wrong) - len(shown)} more"] if len(wrong) > len(shown) else []

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tools import gate, session
+from tools import gate, session, sources
 from tools.commands import preflight
 from tools.commands.up import QUIET, ready
 from tools.failure import Failure
-from tools.stack import config_values, explain_config
+from tools.stack import PROJECT, config_values, explain_config
 from tools.steps import Steps
 
 if TYPE_CHECKING:
     from tools.events import Change
     from tools.pulumi import Pulumi
 
-JOB = ":VectorizationJob"
-REACH_SECONDS = 2
 PREFLIGHT_SECONDS = 6.0
 AS_DATA = {"--json", "-j"}
 
@@ -40,8 +38,7 @@ def preview(stack: str, target: str, arguments: list[str]) -> int:
     if warnings := seen.warnings():
         print("\n".join(warnings), file=sys.stderr if data else sys.stdout, flush=True)
     print(seen.text, end="")
-    new = [change for change in events.of_kind(JOB) if change.operation == "create"]
-    unknown = [change for change in new if not change.inputs.get("estimate")]
+    unknown = [change for change in sources.new_jobs(events) if not change.inputs.get("estimate")]
     if unknown and not code:
         with steps.step("estimate", "Asking the database for rows and sizes ..."):
             for line in estimates(pulumi, unknown):
@@ -57,27 +54,29 @@ def estimates(pulumi: Pulumi, jobs: list[Change]) -> list[str]:
     specs = [spec for change in jobs if isinstance(spec := change.inputs.get("job"), dict)]
     if not specs:
         return []
-    schemas = {str(spec["table"]).partition(".")[0] for spec in specs}
+    tables = {str(spec["table"]) for spec in specs}
     try:
-        measured = session.within(REACH_SECONDS, lambda: measure(pulumi, schemas))
+        measured = session.within(sources.REACH_SECONDS, lambda: measure(pulumi, tables))
     except Failure as failure:
-        reason = failure.what.splitlines()[0]
+        reason = failure.what.splitlines()[0].rstrip(".")
         return [f"{spec['name']}: rows, tokens and cost are not known ({reason})" for spec in specs]
     return [say(pulumi.name, spec, measured) for spec in specs]
 
 
-def measure(pulumi: Pulumi, schemas: set[str]) -> dict[str, Any]:
-    """Ask the database for the rows and sizes of its tables.
+def measure(pulumi: Pulumi, tables: set[str]) -> dict[str, Any]:
+    """Ask the database for the rows and sizes of the tables in the schemas of some, and which of those are not there.
 
     Raises:
         Failure: the stack is not up, or its database cannot be reached.
     """
     from database.errors import DatabaseError
-    from database.statistics import collect
+    from database.statistics import collect, missing
 
+    seconds = sources.REACH_SECONDS
     try:
-        with session.connect(pulumi, pulumi.outputs(), timeout_seconds=REACH_SECONDS) as connection:
-            return collect(connection, schemas)
+        with session.connect(pulumi, pulumi.outputs(), timeout_seconds=seconds, patient=False) as connection:
+            measured = collect(connection, {table.partition(".")[0].lower() for table in tables})
+            return {**measured, "missing": missing(connection, tables)}
     except DatabaseError as error:
         raise Failure(str(error)) from None
 
@@ -90,5 +89,8 @@ def say(stack: str, spec: dict[str, Any], measured: dict[str, Any]) -> str:
 
     settings = StackSettings.parse(config_values(stack), stack=stack)
     job = settings.jobs[spec["name"]]
+    if job.table in measured["missing"]:
+        path = f"{PROJECT}:jobs.{spec['name']}.table"
+        return f"{path}: there is no table {job.table} now. Create it before `make up`, or correct its name."
     known = estimate(job, quota_of(job, settings), measured["tables"], measured["asOf"])
     return f"{spec['name']}: {sentence(known, job)}"

@@ -18,7 +18,8 @@ from tools.pulumi import open_stack
 if TYPE_CHECKING:
     from tools.pulumi import Pulumi
 
-OURS = ("PULUMI_", "PATH")
+# What the engine alone needs: not a person's shell.
+ENGINES_OWN = ("USER",)
 
 
 def psql(stack: str, target: str, arguments: list[str]) -> int:
@@ -40,7 +41,11 @@ def psql(stack: str, target: str, arguments: list[str]) -> int:
 def env(stack: str, target: str) -> None:
     """Print exports for a POSIX shell; the database's are among them once the stack is up."""
     pulumi = open_stack(stack, target)
-    chosen = {name: value for name, value in pulumi.environment.items() if os.environ.get(name) != value}
+    chosen = {
+        name: value
+        for name, value in pulumi.environment.items()
+        if os.environ.get(name) != value and name not in ENGINES_OWN
+    }
     chosen["PULUMI_STACK"] = stack
     try:
         chosen.update(database_variables(pulumi))

@@ -5,39 +5,47 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tools import session
 from tools import target as targets
-from tools.commands.summary import jobs_table, what_differs
+from tools.camel import camel
+from tools.commands.summary import counted, jobs_table, what_differs
+from tools.events import is_component, is_real
 from tools.failure import Failure
 from tools.pulumi import open_stack
 
 if TYPE_CHECKING:
+    from database.vectorization import JobStatus
     from tools.pulumi import Pulumi
 
 REACH_SECONDS = 30  # a connection is tried for 15 s before its reason is given
-NAMES = {"cost_usd": "costUsd", "rows_per_second": "rowsPerSecond", "eta_seconds": "etaSeconds"}
-OTHER_NAMES = {"index_state": "indexState", "last_error": "lastError"}
 
 
-def status(stack: str, target: str, *, as_json: bool) -> None:
-    """Show the stack."""
+def status(stack: str, target: str, *, as_json: bool) -> int:
+    """Show the stack.
+
+    Returns:
+        0; 1 where the stack is up and its database could not be asked, so that the jobs are those of the last `up`.
+    """
     found = gather(open_stack(stack, target))
     if as_json:
         json.dump(found, sys.stdout, indent=2)
         print()
     else:
         show(found)
+    return int(found["server"] is not None and not found["live"])
 
 
 def gather(pulumi: Pulumi) -> dict[str, Any]:
     """Gather what is known of the stack; jobs as recorded by the last `up` where the database cannot be asked."""
-    resources, outputs = pulumi.resources(), pulumi.outputs()
+    recorded, outputs = pulumi.recorded(), pulumi.outputs()
+    resources = [item for item in recorded if is_real(item)]
     found: dict[str, Any] = {
         "stack": pulumi.name,
         "resources": len(resources),
+        "components": sum(is_component(item) for item in recorded),
         "kinds": dict(Counter(str(resource["type"]).rpartition(":")[2] for resource in resources).most_common()),
         "server": outputs.get("serverFqdn"),
         "backend": targets.what_runs(outputs.get("serverFqdn")) if pulumi.local else {},
@@ -49,13 +57,13 @@ def gather(pulumi: Pulumi) -> dict[str, Any]:
         "note": "",
     }
     if not outputs.get("connection"):
-        found["note"] = f"not up; bring it up: make up STACK={pulumi.name}"
+        found["note"] = f"not up; bring it up: {pulumi.make('up')}"
         return found
     try:
         found["jobs"] = session.within(REACH_SECONDS, lambda: live_jobs(pulumi, outputs))
         found["live"] = True
     except Failure as failure:
-        found["note"] = f"jobs as of the last `up`, because {failure.what}"
+        found["note"] = f"jobs as of the last `up` or `refresh`: {failure.what}"
     return found
 
 
@@ -69,16 +77,16 @@ def live_jobs(pulumi: Pulumi, outputs: dict[str, Any]) -> dict[str, Any]:
     from database.errors import DatabaseError
 
     try:
-        with session.connect(pulumi, outputs) as connection:
-            return {job.name: _plain(job) for job in vectorization.status(connection)}
+        with session.connect(pulumi, outputs, patient=False) as connection:
+            return {job.name: facts(job) for job in vectorization.status(connection)}
     except DatabaseError as error:
         raise Failure(str(error)) from None
 
 
-def _plain(job: Any) -> dict[str, Any]:
-    values = asdict(job) if is_dataclass(job) and not isinstance(job, type) else dict(job)
-    names = {**NAMES, **OTHER_NAMES}
-    return {names.get(key, key): value for key, value in values.items() if key != "name"}
+def facts(job: JobStatus) -> dict[str, Any]:
+    """Return what is known of a job by the names of JSON, without its own name."""
+    found: dict[str, Any] = camel({key: value for key, value in asdict(job).items() if key != "name"})
+    return found
 
 
 def show(found: dict[str, Any]) -> None:
@@ -87,7 +95,7 @@ def show(found: dict[str, Any]) -> None:
 
     console = display.console()
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["kinds"].items())
-    console.print(f"[bold]{found['stack']}[/bold]: {found['resources']} resources ({kinds or 'none'})", soft_wrap=True)
+    console.print(f"[bold]{found['stack']}[/bold]: {counted(found)} ({kinds or 'none'})", soft_wrap=True)
     if found["server"]:
         console.print(f"database    {found['database']} on {found['server']}", soft_wrap=True)
         if line := what_differs(found["backend"]):

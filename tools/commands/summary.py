@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tools.steps import Steps
 
 SLOWEST = 3
+# What the engine did, in words; of the three steps of a replacement one counts.
+DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
 WIDE = 110
 
 
@@ -23,9 +25,11 @@ def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
     outputs = pulumi.outputs()
     backend = targets.what_runs(outputs.get("serverFqdn")) if pulumi.local else {}
     changed = {operation: count for operation, count in events.counts.items() if operation in CHANGING}
+    resources, components = events.standing
     return {
         "stack": pulumi.name,
-        "resources": sum(events.counts.values()),
+        "resources": resources,
+        "components": components,
         "changed": changed,
         "server": outputs.get("serverFqdn"),
         "backend": backend,
@@ -36,13 +40,14 @@ def facts(pulumi: Pulumi, events: Events) -> dict[str, Any]:
     }
 
 
-def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
+def show(pulumi: Pulumi, facts: dict[str, Any], events: Events, steps: Steps) -> None:
     """Print the page."""
     from tools import display
 
     console = display.console()
-    changed = ", ".join(f"{count} {operation}" for operation, count in facts["changed"].items()) or "nothing changed"
-    console.print(f"\n[bold]{facts['stack']}[/bold]: {facts['resources']} resources ({changed})", soft_wrap=True)
+    changed = ", ".join(f"{count} {DONE[name]}" for name, count in facts["changed"].items() if name in DONE)
+    changed = changed or "nothing changed"
+    console.print(f"\n[bold]{facts['stack']}[/bold]: {counted(facts)} ({changed})", soft_wrap=True)
     if facts["server"]:
         console.print(f"database    {facts['database']} on {facts['server']}", soft_wrap=True)
     if line := what_differs(facts["backend"]):
@@ -55,8 +60,14 @@ def show(facts: dict[str, Any], events: Events, steps: Steps) -> None:
         console.print(jobs_table(facts["jobs"], console.width))
     slow = slowest(events)
     console.print(f"took        {steps.line()}{f' (slowest: {slow})' if slow else ''}", soft_wrap=True)
-    stack = "" if facts["stack"] == "local" else f" STACK={facts['stack']}"
-    console.print(f'try         make search Q="late delivery penalty"{stack} · make status{stack} · make psql{stack}')
+    search = pulumi.make('search Q="late delivery penalty"')
+    console.print(f"try         {search} · {pulumi.make('status')} · {pulumi.make('psql')}", soft_wrap=True)
+
+
+def counted(facts: dict[str, Any]) -> str:
+    """Say how many resources there are; the engine counts the components too, which group them."""
+    components = f" in {facts['components']} components" if facts["components"] else ""
+    return f"{facts['resources']} resources{components}"
 
 
 def what_differs(backend: dict[str, str]) -> str:
@@ -79,22 +90,25 @@ def slowest(events: Events) -> str:
 
 
 def jobs_table(jobs: dict[str, dict[str, Any]], width: int) -> Table:
-    """Lay out the jobs, each with what is embedded and what it cost.
+    """Lay out the jobs, each with what is done and what it cost.
+
+    Done are rows that are embedded and those without a text, as in the lines of progress and on the page of `--watch`.
 
     Args:
-        jobs: what is known of each.
+        jobs: what is known of each: from the database, or as the last `up` or `refresh` recorded it.
         width: columns that there are; a narrow terminal gets no column of source tables.
     """
     from rich import box
     from rich.table import Table
 
     counts = {"empty": "empty", "pending": "pending", "failed": "quarantined", "tokens": "tokens"}
+    jobs = {name: {"pending": job.get("remaining"), **job} for name, job in jobs.items()}
     counts = {heading: key for heading, key in counts.items() if any(job.get(key) is not None for job in jobs.values())}
     wide = width >= WIDE
     table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=not wide)
     for heading in ("job", *(["table"] if wide else []), "state"):
         table.add_column(heading, overflow="fold")
-    for heading in ("embedded", *counts, "USD"):
+    for heading in ("done", *counts, "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, job in sorted(jobs.items()):
         cost = job.get("costUsd")
@@ -102,11 +116,17 @@ def jobs_table(jobs: dict[str, dict[str, Any]], width: int) -> Table:
             name,
             *([str(job.get("table") or "")] if wide else []),
             str(job.get("state") or "not known"),
-            f"{number(job.get('embedded'))} of {number(job.get('rows'))}",
+            f"{number(done(job))} of {number(job.get('rows'))}",
             *(number(job.get(key)) for key in counts.values()),
             "" if cost is None else f"{float(cost):.4f}",
         )
     return table
+
+
+def done(job: dict[str, Any]) -> object:
+    """Return how many rows of a job need no more work: what is embedded, and what has no text to embed."""
+    embedded = job.get("embedded")
+    return embedded + (job.get("empty") or 0) if isinstance(embedded, int | float) else None
 
 
 def number(value: object) -> str:

@@ -6,17 +6,18 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from tools import busy, gate
+from tools import busy, gate, sources
 from tools import target as targets
 from tools.carried import hollow_extensions, refuse_missing_extensions
 from tools.commands import summary
-from tools.failure import Failure
+from tools.failure import INTERRUPTED, Failure
 from tools.pending import forget_settled
-from tools.pulumi import open_stack
+from tools.pulumi import open_stack, way_in
 from tools.stack import explain_config
 from tools.steps import Steps
 
 if TYPE_CHECKING:
+    from tools.events import Events
     from tools.pulumi import Pulumi
 
 QUIET = ("--suppress-outputs",)
@@ -45,19 +46,19 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
     if seen.code or seen.denied:
         print(seen.text, file=sys.stderr)
         raise stopped(seen)
+    with steps.step("policies", "Looking for the tables of new jobs ..."):
+        sources.refuse_missing(pulumi, seen.events)
     if not pulumi.local:
         print(seen.text, file=sys.stderr if as_json else sys.stdout)
         ask(arguments)
     print(seen.sentence(), file=sys.stderr)
+    if seen.warned:
+        print(f"Why they warn: {pulumi.make('preview')}", file=sys.stderr)
     with steps.step("pulumi up"):
         to = sys.stderr if as_json else None
         code, events = busy.change(pulumi, "up", [*QUIET, *WITHOUT_ASKING, *without_consent(arguments)], to=to)
     if code:
-        raise Failure(
-            f"`pulumi up` ended with status {code}; what it did so far is recorded.",
-            "Mend what it names above, then run `make up` again: it goes on from there.",
-            code,
-        )
+        raise ended(pulumi, code)
     with steps.step("summary"):
         forget_settled(pulumi)
         facts = summary.facts(pulumi, events)
@@ -66,7 +67,7 @@ def up(stack: str, target: str, arguments: list[str], *, as_json: bool) -> int:
         json.dump(facts, sys.stdout, indent=2)
         print()
     else:
-        summary.show(facts, events, steps)
+        summary.show(pulumi, facts, events, steps)
     return 0
 
 
@@ -79,9 +80,22 @@ def refresh(stack: str, target: str, arguments: list[str]) -> int:
     steps = Steps()
     pulumi = ready(stack, target, steps)
     with steps.step("pulumi refresh"):
-        code, _ = pulumi.change("refresh", [*QUIET, *consent(pulumi), *arguments])
+        code, events = pulumi.change("refresh", [*QUIET, *consent(pulumi), *arguments])
+    for line in drift(pulumi, code, events):
+        print(line)
     print(steps.line())
     return code
+
+
+def drift(pulumi: Pulumi, code: int, events: Events) -> list[str]:
+    """Say what a refresh found, and what puts it back."""
+    lines = ["Interrupted; what was compared so far is recorded."] if code == INTERRUPTED else []
+    if events.drifted:
+        found = ", ".join(f"{name} ({what})" for name, what in sorted(events.drifted.items()))
+        lines += [f"Not as declared any more: {found}.", f"That is recorded now; to put it back: {pulumi.make('up')}"]
+    elif not code:
+        lines.append("All that was declared is there as it was declared.")
+    return lines
 
 
 def ready(stack: str, target: str, steps: Steps) -> Pulumi:
@@ -92,13 +106,27 @@ def ready(stack: str, target: str, steps: Steps) -> Pulumi:
 
 def stopped(seen: gate.Preview) -> Failure:
     """Say why nothing was begun."""
+    if seen.code == INTERRUPTED:
+        return Failure("Interrupted while it looked at what would change; nothing was changed.", "", INTERRUPTED)
     if not seen.denied:
-        return Failure(
-            "The preview failed, so nothing was changed.", "Mend what it names above, then run `make up` again."
-        )
+        way_out = way_in(seen.text) or "Mend what it names above, then run `make up` again."
+        return Failure("The preview failed, so nothing was changed.", way_out)
     return Failure(
         f"The policies of {seen.environment} deny this, so nothing was changed: {', '.join(seen.denied)}.",
         "Mend what they name above; docs/policies.md says how an exemption is given.",
+    )
+
+
+def ended(pulumi: Pulumi, code: int) -> Failure:
+    """Say what became of an `up` that did not come to its end."""
+    if code == INTERRUPTED:
+        return Failure(
+            "Interrupted; what `pulumi up` did so far is recorded.", f"To go on from there: {pulumi.make('up')}", code
+        )
+    return Failure(
+        f"`pulumi up` ended with status {code}; what it did so far is recorded.",
+        f"Mend what it names above, then go on from there: {pulumi.make('up')}",
+        code,
     )
 
 

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tools import session
+from tools.camel import camel
+from tools.failure import INTERRUPTED
 from tools.pulumi import open_stack
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from tools.watch.reading import Reader, Snapshot
 
 PLAIN_SECONDS = 5.0
-INTERRUPTED = 130
 
 
 @dataclass
@@ -76,7 +77,7 @@ def watch(stack: str, target: str, *, as_json: bool, until_done: bool) -> int:
 
 def _json_line(snapshot: Snapshot, goal: Goal) -> int | None:
     data = {"at": snapshot.at, "jobs": snapshot.jobs, "quota": snapshot.quota}
-    print(json.dumps(_camel(data), default=_plain), flush=True)
+    print(json.dumps(camel(data), default=_plain), flush=True)
     return goal.reached(snapshot)
 
 
@@ -132,14 +133,6 @@ def _keys() -> Iterator[Any]:
         yield pressed
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-def _camel(value: Any) -> Any:
-    """Write the keys of data as the other commands do."""
-    if isinstance(value, dict):
-        names = ((key.split("_"), inner) for key, inner in value.items())
-        return {words[0] + "".join(word.title() for word in words[1:]): _camel(inner) for words, inner in names}
-    return [_camel(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _plain(value: object) -> object:

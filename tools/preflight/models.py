@@ -158,7 +158,12 @@ def _judge_one(
         )
     limit, used = int(usage.get("limit") or 0), int(usage.get("currentValue") or 0)
     free = limit - used + held
-    what = f"{quota} in {wanted.location}: {asked:,} asked, {free:,} of {limit:,} free (thousands of tokens a minute)"
+    # The service counts what the stack holds as used, as does the portal.
+    own = f", of which the stack holds {min(held, asked):,} already" if held else ""
+    what = (
+        f"{quota} in {wanted.location}: {asked:,} asked{own}; {limit - used:,} of {limit:,} free "
+        "(thousands of tokens a minute)"
+    )
     if asked <= free:
         return Finding(check=QUOTA, status=OK, found=f"{what}.", read=read)
     lower = f"Lower the capacity to {free:,} or less, " if free > 0 else "Free some of it, "

@@ -15,6 +15,7 @@ _ACCOUNT = "azure-native:cognitiveservices:Account"
 _DEPLOYMENT = "azure-native:cognitiveservices:Deployment"
 _GROUP = "azure-native:resources:ResourceGroup"
 _VAULT = "azure-native:keyvault:Vault"
+_EXTENSION = "pulumi-python:dynamic/postgresql:Extension"
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
@@ -108,6 +109,7 @@ class Wanted:
         tenant: the directory that the settings name, or None.
         held: thousands of tokens a minute that the stack's own deployments hold by now, by quota.
         private_zones: names of the private DNS zones, to be made where they are not there.
+        installed: versions of the extensions in the stack's database by now, by name.
     """
 
     location: str
@@ -126,6 +128,7 @@ class Wanted:
     given: tuple[Given, ...] = ()
     openai_id: str | None = None
     private_zones: tuple[str, ...] = ()
+    installed: Mapping[str, str] = field(default_factory=dict)
 
 
 def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[str, Any]]) -> Wanted:
@@ -186,6 +189,7 @@ def wanted_of(settings: StackSettings, stack: str, resources: Sequence[Mapping[s
         tenant=settings.authentication.tenant_id,
         held=made.held(),
         private_zones=zones,
+        installed=made.installed(),
     )
 
 
@@ -223,6 +227,14 @@ class _Made:
             quota = f"OpenAI.{sku.get('name')}.{model.get('name')}"
             sums[quota] = sums.get(quota, 0) + int(sku.get("capacity") or 0)
         return sums
+
+    def installed(self) -> dict[str, str]:
+        """Return the versions of the extensions by name."""
+        return {
+            str(item["inputs"]["extension"]): str(item["outputs"]["installedVersion"])
+            for item in self._resources
+            if item.get("type") == _EXTENSION and (item.get("outputs") or {}).get("installedVersion")
+        }
 
 
 def _accounts(settings: StackSettings, made: _Made, base: str) -> tuple[WantedAccount, ...]:
