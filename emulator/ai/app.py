@@ -12,6 +12,7 @@ from emulator.ai.errors import ServiceError, refusal, resource_not_found
 from emulator.ai.faults import Faults
 from emulator.ai.language.operations import Language
 from emulator.ai.quota import Quota
+from emulator.ai.rerank import Rerank
 from emulator.ai.spoiling import spoiling
 from emulator.ai.usage import Usage
 from emulator.arm.lookup import Account, Lookup
@@ -48,6 +49,7 @@ def create_app(
     embeddings = Embeddings(lookup, identity, usage, quota, executor or threads)
     chat = Chat(lookup, identity, usage, quota, threads)
     language = Language(lookup, identity, usage, threads)
+    rerank = Rerank(lookup, identity, usage, executor or threads)
 
     def route(operation: Operation, kinds: frozenset[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
@@ -69,6 +71,7 @@ def create_app(
     app.router.add_post("/openai/v1/embeddings", route(embeddings.by_model, openai_kinds))
     app.router.add_post("/openai/deployments/{deployment}/chat/completions", route(chat.by_deployment, openai_kinds))
     app.router.add_post("/openai/v1/chat/completions", route(chat.by_model, openai_kinds))
+    app.router.add_post("/providers/cohere/v2/rerank", route(rerank.rerank, openai_kinds))
     app.router.add_post("/language/:analyze-text", route(language.analyze_text, language_kinds))
     app.router.add_route("*", "/{path:.*}", route(_not_served, openai_kinds | language_kinds))
 

@@ -378,10 +378,22 @@ def test_a_chat_model_that_is_not_there_is_said(server: AzureAiServer) -> None:
     assert said.startswith("azure_ai.extract: 400: The chatCompletion operation does not work with")
 
 
+def test_texts_are_ranked_by_how_well_they_answer(server: AzureAiServer) -> None:
+    texts = ["The cat sleeps.", "A penalty is due for late delivery.", "Deliveries that come late cost a fine."]
+    found = server.rows("SELECT id, rank, score FROM azure_ai.rank('late delivery penalty', %s)", texts)
+    assert [(number, place) for number, place, _ in found] == [(1, 1), (2, 2), (0, 3)]
+    assert [score for *_, score in found] == sorted((score for *_, score in found), reverse=True)
+    assert server.rows("SELECT id, rank, score FROM azure_ai.rank('late delivery penalty', %s)", texts) == found
+    named = "SELECT id FROM azure_ai.rank('late delivery penalty', %s, '{}'::{}[], 'another-model')"
+    assert server.rows(named.format("{70,80,90}", "integer"), texts) == [(80,), (90,), (70,)]
+    assert server.rows(named.format("{a,b,c}", "text"), texts) == [("b",), ("c",), ("a",)]
+    assert server.rows("SELECT * FROM azure_ai.rank('x', '{}'::text[])") == []
+    assert error_of(server, "SELECT azure_ai.rank('', ARRAY['x'])").startswith("azure_ai.rank: 400: query must be")
+
+
 @pytest.mark.parametrize(
     "call",
     [
-        "azure_ai.rank('x', ARRAY['a'])",
         "azure_ml.invoke('{}', deployment_name => 'd')",
         "azure_ml.inference('{}')",
         "azure_cognitive.translate('x', 'de')",

@@ -138,6 +138,57 @@ AS $$
             FROM unnest(data) AS label)))::jsonb
 $$;
 
+-- Ranking -------------------------------------------------------------------------------------------------------------
+
+-- One row a text, the best first; `n` is the text's position from 0. The real extension asks a model of Cohere behind
+-- azure_ml.serverless_ranking_endpoint, or a chat model; the emulator has one scorer, with the account of Azure OpenAI.
+-- Unverified: all but names and arguments.
+CREATE FUNCTION azure_ai.emulator_rank(query text, texts text[], model text)
+RETURNS TABLE (n integer, rank integer, score double precision)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer text;
+    failure text;
+BEGIN
+    IF coalesce(cardinality(texts), 0) = 0 THEN
+        RETURN;
+    END IF;
+    SELECT c.answer, c.failure INTO answer, failure
+    FROM azure_ai.emulator_call('azure_openai', '/providers/cohere/v2/rerank', translate(json_build_object(
+        'model', model, 'query', query, 'documents', to_json(texts))::text, E'\n', ' '), 60000, 1, 1000) AS c;
+    IF failure IS NOT NULL THEN
+        PERFORM azure_ai.emulator_report('azure_ai.rank', failure, true);
+    END IF;
+    RETURN QUERY
+        SELECT (r.result ->> 'index')::integer, r.place::integer, (r.result ->> 'relevance_score')::float8
+        FROM json_array_elements(answer::json -> 'results') WITH ORDINALITY AS r(result, place);
+END
+$$;
+
+CREATE FUNCTION azure_ai.rank(query text, document_contents text[], model text DEFAULT 'cohere-rerank-v3.5')
+RETURNS TABLE (id integer, rank integer, score double precision)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT r.n, r.rank, r.score FROM azure_ai.emulator_rank(query, document_contents, model) AS r $$;
+
+CREATE FUNCTION azure_ai.rank(
+    query text, document_contents text[], document_ids integer[], model text DEFAULT 'cohere-rerank-v3.5')
+RETURNS TABLE (id integer, rank integer, score double precision)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (document_ids[:])[r.n + 1], r.rank, r.score
+    FROM azure_ai.emulator_rank(query, document_contents, model) AS r
+$$;
+
+CREATE FUNCTION azure_ai.rank(
+    query text, document_contents text[], document_ids text[], model text DEFAULT 'cohere-rerank-v3.5')
+RETURNS TABLE (id text, rank integer, score double precision)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (document_ids[:])[r.n + 1], r.rank, r.score
+    FROM azure_ai.emulator_rank(query, document_contents, model) AS r
+$$;
+
 -- Azure AI Language ---------------------------------------------------------------------------------------------------
 
 CREATE TYPE azure_cognitive.sentiment_analysis_result AS (

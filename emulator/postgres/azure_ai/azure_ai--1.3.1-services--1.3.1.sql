@@ -9,7 +9,6 @@ DECLARE
     translate_options constant text := 'source_language text DEFAULT NULL, text_type text DEFAULT ''Plain'', '
         'profanity_action text DEFAULT ''NoAction'', profanity_marker text DEFAULT ''Asterisk'', '
         'suggested_source_language text DEFAULT NULL, source_script text DEFAULT NULL, target_script %s DEFAULT NULL';
-    ranked constant text := ', model text DEFAULT ''cohere-rerank-v3.5''';
     operation record;
 BEGIN
     FOR operation IN
@@ -36,13 +35,7 @@ BEGIN
         UNION ALL
         VALUES
             ('azure_ml.inference', 'input_data jsonb, deployment_name text DEFAULT NULL, ' || options, 'jsonb'),
-            ('azure_ml.invoke', 'input_data jsonb, deployment_name text DEFAULT NULL, ' || options, 'jsonb'),
-            ('azure_ai.rank', 'query text, document_contents text[]' || ranked,
-                'TABLE (id integer, rank integer, score double precision)'),
-            ('azure_ai.rank', 'query text, document_contents text[], document_ids integer[]' || ranked,
-                'TABLE (id integer, rank integer, score double precision)'),
-            ('azure_ai.rank', 'query text, document_contents text[], document_ids text[]' || ranked,
-                'TABLE (id text, rank integer, score double precision)')
+            ('azure_ml.invoke', 'input_data jsonb, deployment_name text DEFAULT NULL, ' || options, 'jsonb')
     LOOP
         EXECUTE format('CREATE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql AS %L',
             operation.name, operation.arguments, operation.result,
