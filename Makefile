@@ -64,7 +64,7 @@ rollback: ## go back to the model that a job had before: JOB=name
 	@$(RUN) rollback $(ARGS)
 
 search: export SEARCH_QUERY = $(Q)
-search: ## find rows by meaning: make search Q="late delivery penalty"
+search: ## find rows by meaning: make search Q="late delivery penalty"; ARGS=--compare shows words and both beside it
 	@$(RUN) search $(ARGS) -- "$$SEARCH_QUERY"
 
 console: ## a page for your browser: jobs, quota, failures, search; ARGS=--allow-actions lets it change jobs
@@ -113,7 +113,7 @@ clean: ## remove stacks, emulator, caches and .venv of this checkout
 	@$(RUN) clean
 
 .PHONY: bench bench-quick
-bench: ## measure the engine (B1 to B15), about 24 minutes: make bench ARGS="--only B1,B6 --runs 3"
+bench: ## measure the engine and its searches, about 26 minutes: make bench ARGS="--only B1,B6 --runs 3"
 	@$(RUN) bench $(ARGS)
 
 bench-quick: ## see that every benchmark runs, in under 3 minutes

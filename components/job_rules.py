@@ -31,6 +31,13 @@ INDEX_OPTIONS: dict[str, dict[str, tuple[int, int]]] = {
     },
 }
 
+# PostgreSQL 13 to 18, "Text Search Configuration": those that every server has.
+TEXT_LANGUAGES = [
+    "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german", "greek",
+    "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
+    "romanian", "russian", "serbian", "simple", "spanish", "swedish", "tamil", "turkish", "yiddish",
+]  # fmt: skip
+
 _SYSTEM = "pg_catalog information_schema pg_toast"
 _OURS = "vectorize vectorize_jobs migrations azure_ai azure_openai azure_cognitive azure_ml"
 RESERVED_SCHEMAS = frozenset([*_SYSTEM.split(), *_OURS.split()])
@@ -46,6 +53,7 @@ def check(settings: StackSettings, findings: Findings) -> None:
         if job.operation.facts is None:
             _deployment(settings, job, here, findings)
             _chunking(job, here, findings)
+            _full_text(job, here, findings)
             _index(settings, job, here, findings)
     for name, column in settings.vector_columns.items():
         _schema(column.table, ("vectorColumns", name, "table"), findings)
@@ -152,6 +160,16 @@ def _chunking(job: JobSettings, here: Path, findings: Findings) -> None:
     for position, column in enumerate(job.key):
         if column in CHUNK_COLUMNS:
             findings.add((*here, "key", position), f"{column!r} is a column of every table of chunks")
+
+
+def _full_text(job: JobSettings, here: Path, findings: Findings) -> None:
+    if job.full_text and "." not in job.full_text.language and job.full_text.language not in TEXT_LANGUAGES:
+        language = job.full_text.language
+        findings.add(
+            (*here, "fullText", "language"),
+            f"{language!r} is no text search configuration of PostgreSQL; {nearest(language, TEXT_LANGUAGES)};"
+            " one of your own needs its schema",
+        )
 
 
 def _index(settings: StackSettings, job: JobSettings, here: Path, findings: Findings) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from components.catalogue.models import MAX_INPUTS_PER_REQUEST
 from components.operation_settings import KINDS, OperationSettings
-from components.section import Identifier, Listed, Mapped, Section, TableName
+from components.section import IDENTIFIER, Identifier, Listed, Mapped, Section, TableName, matching
+
+TextConfiguration = Annotated[
+    str,
+    AfterValidator(
+        matching(rf"({IDENTIFIER}\.)?{IDENTIFIER}", "english, simple and the like, or schema.name for one of your own")
+    ),
+]
 
 # A doubled brace stands for the brace itself; the first alternative takes it before it can begin a column.
 _PART = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]{0,62})\}")
@@ -57,6 +64,16 @@ class Chunking(Section):
     )
 
 
+class FullText(Section):
+    """The index on the words of the texts, for `vectorize.hybrid_search`."""
+
+    language: TextConfiguration = Field(
+        examples=["english"],
+        description="Language of the texts: a text search configuration of PostgreSQL, or one of your own as"
+        " schema.name; simple knows no language.",
+    )
+
+
 def _or_a_kind(schema: dict[str, Any]) -> None:
     """Let editors accept an operation's kind alone."""
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"enum": list(KINDS)}]
@@ -91,6 +108,10 @@ class JobSettings(Section):
     chunking: Chunking | None = Field(
         default=None,
         description="Cuts long texts into chunks with a vector each: {maxTokens, overlap}; the target is a table then.",
+    )
+    full_text: FullText | None = Field(
+        default=None,
+        description="Builds an index on the words of the texts, which hybrid searches need to be fast: {language}.",
     )
     batch_size: int = Field(
         default=100,

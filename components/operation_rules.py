@@ -14,7 +14,13 @@ from components.operation_settings import OperationSettings
 if TYPE_CHECKING:
     from components.settings import StackSettings
 
-_OF_VECTORS = ("dimensions", "distance", "index", "chunking")
+_OF_VECTORS = {
+    "dimensions": "dimensions",
+    "distance": "distance",
+    "index": "index",
+    "chunking": "chunking",
+    "full_text": "fullText",
+}
 
 
 def check(settings: StackSettings, findings: Findings) -> None:
@@ -26,8 +32,8 @@ def check(settings: StackSettings, findings: Findings) -> None:
         if enrichment is None:
             continue
         kind = [(*here, "operation", "kind")]
-        for key in _OF_VECTORS:
-            if key in job.model_fields_set:
+        for field, key in _OF_VECTORS.items():
+            if field in job.model_fields_set:
                 findings.add((*here, key), f"{enrichment.name} makes no vectors; leave it out", reads=kind)
         if "type" in job.target.model_fields_set and job.target.type not in enrichment.types:
             findings.add(

@@ -68,14 +68,14 @@ def one_of(*choices: str) -> Callable[[str], str]:
 Mapped = Annotated[dict[str, T], BeforeValidator(decode_json)]
 Listed = Annotated[tuple[T, ...], BeforeValidator(decode_json)]
 
-_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 
 Identifier = Annotated[
-    str, AfterValidator(matching(_IDENTIFIER, "1 to 63 letters, digits or underscores, not starting with a digit"))
+    str, AfterValidator(matching(IDENTIFIER, "1 to 63 letters, digits or underscores, not starting with a digit"))
 ]
 TableName = Annotated[
     str,
-    AfterValidator(matching(rf"{_IDENTIFIER}\.{_IDENTIFIER}", "a table with its schema, such as public.invoices")),
+    AfterValidator(matching(rf"{IDENTIFIER}\.{IDENTIFIER}", "a table with its schema, such as public.invoices")),
 ]
 Guid = Annotated[
     str,

@@ -246,4 +246,5 @@ def job_spec(name: str, job: JobSettings, quota: JobQuota) -> JobSpec:
         index_coverage=job.index.coverage,
         batch_size=job.texts_in_request,
         chunking=({"max_tokens": job.chunking.max_tokens, "overlap": job.chunking.overlap} if job.chunking else None),
+        full_text={"language": job.full_text.language} if job.full_text else None,
     )

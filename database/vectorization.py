@@ -32,7 +32,7 @@ class Deployment:
 
 
 # What a job has only where its operation makes vectors, and what only where it does not.
-_OF_VECTORS = ("dimensions", "distance", "index", "index_options", "index_coverage", "chunking")
+_OF_VECTORS = ("dimensions", "distance", "index", "index_options", "index_coverage", "chunking", "full_text")
 _OF_OTHERS = ("operation", "arguments")
 
 
@@ -57,6 +57,7 @@ class JobSpec:
     index_coverage: float = 0.95  # share of the rows that are embedded when the index is built
     batch_size: int = 100
     chunking: Mapping[str, int] | None = None  # max_tokens and overlap; None embeds every text whole
+    full_text: Mapping[str, str] | None = None  # language: an index on the words, for hybrid_search
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON values, for `vectorize.define` and for state."""

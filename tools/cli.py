@@ -168,12 +168,18 @@ def search(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare every row, instead of asking a vector index.")
     ] = False,
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="Rank by meaning and by words at once.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Show what vectors, words and both of them find, side by side.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the rows whose text is nearest in meaning."""
+    """Find the rows whose text is nearest in meaning, or best in meaning and words."""
     from tools.commands import search as command
 
-    command.search(stack, target, query, job, limit, conditions or [], exact=exact, as_json=as_json)
+    wanted = command.Wanted(query, job, limit, command.as_filter(conditions or []), exact)
+    ways = command.WAYS if compare else ("hybrid",) if hybrid else ("vector",)
+    command.search(stack, target, wanted, ways, as_json=as_json)
 
 
 @app.command()

@@ -16,6 +16,7 @@ DECLARE
     vectors text := vectorize.vector_schema();
     vector text := format('%s.%I', CASE j.target WHEN 'column' THEN 's' ELSE 'v' END, j.target_column);
     tables text := vectorize.table_name(j.source) || ' AS s';
+    rows_alone text;
     texts text[] := vectorize.template_columns(j.template);
     complete boolean;
 BEGIN
@@ -35,6 +36,7 @@ BEGIN
             HINT = 'vectorize.status says what happened; define the job again.';
     END IF;
     complete := vectorize.has_columns(j.source, texts);  -- without a column of the template, rows are found still
+    rows_alone := tables;
     IF j.target = 'table' THEN
         tables := format('%s AS v JOIN %s ON %s', vectorize.table_name(j.target_table), tables, vectorize.key_match(j, 'v.{name}', 's.{name}'));
     END IF;
@@ -48,7 +50,8 @@ BEGIN
             CASE j.distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END, j.type, j.dimensions),
         'key', vectorize.key_json(rows_of, 's.{name}'),
         'content', CASE WHEN complete THEN vectorize.template_expression(j.template, j.source, 's') ELSE 'NULL::text' END,
-        'chunk', CASE WHEN chunked THEN 's.chunk' ELSE 'NULL::integer' END);
+        'chunk', CASE WHEN chunked THEN 's.chunk' ELSE 'NULL::integer' END,
+        'rows', rows_alone) || vectorize.words_plan(j);
 END
 $$;
 
@@ -77,16 +80,29 @@ RETURNS TABLE (key jsonb, distance float8, content text, chunk integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
 SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C' AS $$
 DECLARE
-    s record;
-    names text[] := '{}';
-    were text[] := '{}';
+    settings jsonb;
 BEGIN
-    IF (k BETWEEN 1 AND 10000) IS NOT TRUE THEN
-        RAISE EXCEPTION 'k: % is not a whole number from 1 to 10000', coalesce(k::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
-    ELSIF cardinality(embedding) IS DISTINCT FROM (plan ->> 'dimensions')::integer THEN
+    PERFORM vectorize.check_count('k', k);
+    IF cardinality(embedding) IS DISTINCT FROM (plan ->> 'dimensions')::integer THEN
         RAISE EXCEPTION 'job %: its vectors have % dimensions, and the query''s has %', plan ->> 'job', plan ->> 'dimensions', coalesce(cardinality(embedding), 0)
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    settings := vectorize.widen_scans(plan, k);
+    RETURN QUERY EXECUTE vectorize.search_statement(plan, filter, exact) USING embedding, k;
+    IF NOT FOUND THEN
+        RAISE NOTICE 'job %: nothing found: no row has a vector yet, or none that % may see and the filter lets through', plan ->> 'job', current_user;
+    END IF;
+    PERFORM set_config(was.key, was.value, true) FROM jsonb_each_text(settings) AS was;
+END
+$$;
+
+-- Lets scans of a vector index give as many rows as are asked for, and returns the settings as they were.
+CREATE OR REPLACE FUNCTION vectorize.widen_scans(plan jsonb, k integer) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s record;
+    were jsonb := '{}';
+BEGIN
     EXECUTE format('SELECT ''[1]''::%s.vector', plan ->> 'vector_schema');  -- loads pgvector, whose settings are not there before
     FOR s IN
         SELECT c.name, c.has, c.needs FROM (
@@ -98,15 +114,19 @@ BEGIN
             FROM unnest('{hnsw.ef_search,ivfflat.probes,hnsw.iterative_scan,ivfflat.iterative_scan}'::text[]) AS n (name)) AS c
         WHERE c.has <> c.needs
     LOOP
-        names := names || s.name;
-        were := were || s.has;
+        were := were || jsonb_build_object(s.name, s.has);
         PERFORM set_config(s.name, s.needs, true);
     END LOOP;
-    RETURN QUERY EXECUTE vectorize.search_statement(plan, filter, exact) USING embedding, k;
-    IF NOT FOUND THEN
-        RAISE NOTICE 'job %: nothing found: no row has a vector yet, or none that % may see and the filter lets through', plan ->> 'job', current_user;
+    RETURN were;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.check_count(name text, count integer) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (count BETWEEN 1 AND 10000) IS NOT TRUE THEN
+        RAISE EXCEPTION '%: % is not a whole number from 1 to 10000', name, coalesce(count::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM set_config(w.name, w.has, true) FROM unnest(names, were) AS w (name, has);
 END
 $$;
 

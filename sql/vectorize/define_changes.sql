@@ -41,7 +41,7 @@ BEGIN
         SELECT o.key, o.value AS was, n.value AS becomes
         FROM jsonb_each(to_jsonb(old)) AS o JOIN jsonb_each(to_jsonb(new)) AS n USING (key)
         WHERE o.value <> n.value AND o.key = ANY (CASE new.operation WHEN 'split' THEN '{template,chunk_tokens,chunk_overlap}'::text[]
-            ELSE '{template,arguments,distance,index_method,index_options,index_coverage,deployment,batch_size}' END)
+            ELSE '{template,arguments,distance,index_method,index_options,index_coverage,full_text,deployment,batch_size}' END)
         ORDER BY o.key
     LOOP
         lines := lines || format('%s was %s, is %s', replace(field.key, '_', ' '), field.was, field.becomes);
@@ -50,6 +50,9 @@ BEGIN
         lines := lines || CASE WHEN new.operation = 'split' THEN 'every text is cut again, and chunks that change are embedded'
             WHEN vectorize.embeds(new) THEN 'every row is embedded again with the new template'
             ELSE format('every row is done again (%s): its text, the arguments or the model are others', new.operation) END;
+    END IF;
+    IF new.full_text IS DISTINCT FROM old.full_text AND vectorize.words_left_out(new) IS NOT NULL THEN
+        lines := lines || vectorize.words_left_out(new);
     END IF;
     RETURN lines;
 END
@@ -76,6 +79,9 @@ BEGIN
     END IF;
     IF j.target = 'column' AND user_triggers IS NOT NULL THEN
         lines := lines || format('writing a vector updates the row, so these triggers fire: %s; target table spares that', user_triggers);
+    END IF;
+    IF vectorize.words_left_out(j) IS NOT NULL THEN
+        lines := lines || vectorize.words_left_out(j);
     END IF;
     RETURN lines;
 END

@@ -122,7 +122,7 @@ BEGIN
     IF o.types IS NULL THEN
         RETURN;
     END IF;
-    FOREACH field IN ARRAY ARRAY['dimensions', 'distance', 'index', 'index_options', 'index_coverage', 'chunking'] LOOP
+    FOREACH field IN ARRAY ARRAY['dimensions', 'distance', 'index', 'index_options', 'index_coverage', 'chunking', 'full_text'] LOOP
         IF spec ? field AND spec -> field NOT IN ('null', '"none"', '{}') THEN
             RETURN NEXT format('%s: the operation %s makes no vectors', field, o.operation);
         END IF;

@@ -80,7 +80,7 @@ BEGIN
     UPDATE vectorize.job AS o
     SET key_columns = key, key_operators = vectorize.key_operators(read_from, key), template = row_template, arguments = spec -> 'arguments', distance = spec ->> 'distance',
         index_method = spec ->> 'index', index_options = spec -> 'index_options', index_coverage = (spec ->> 'index_coverage')::real,
-        deployment = spec ->> 'deployment', batch_size = (spec ->> 'batch_size')::int, reason = NULL,
+        deployment = spec ->> 'deployment', batch_size = (spec ->> 'batch_size')::int, full_text = spec #>> '{full_text,language}', reason = NULL,
         standing = CASE WHEN NOT has_current THEN 'current' WHEN o.standing = 'previous' THEN 'next' ELSE o.standing END,
         state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
     WHERE o.id = coalesce(before.id, j.id) RETURNING * INTO j;

@@ -23,6 +23,7 @@ DECLARE
     j vectorize.job;
     me text := pg_catalog.current_setting('role');
     began timestamptz := pg_catalog.clock_timestamp();
+    words text;  -- an index that no generation of the job has a use for now
     obstacle text;
     done boolean := false;
 BEGIN
@@ -45,9 +46,13 @@ BEGIN
             FOREACH j IN ARRAY jobs LOOP
                 PERFORM vectorize.take_down(j.id, keep_vectors);
                 IF NOT keep_vectors AND vectorize.table_name(j.target_table) IS NOT NULL THEN
+                    words := (SELECT pg_catalog.string_agg(i.name, ', ') FROM vectorize.words_indexes(j, j.source) AS i WHERE NOT i.wanted);
                     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', vectorize.owner_of(j));
                     EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
                         ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END;
+                    IF words IS NOT NULL THEN
+                        EXECUTE 'DROP INDEX ' || words;
+                    END IF;
                     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
                 END IF;
             END LOOP;

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION vectorize.spec_defaults() RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb '{"name": null, "table": null, "template": null, "deployment": null, "key": [], "operation": "embed", "arguments": {}, "target": "column",
         "column": "embedding", "type": "vector", "dimensions": null, "distance": "cosine", "index": "none", "index_options": {},
-        "index_coverage": 0.95, "batch_size": 100, "chunking": null, "state": null}'
+        "index_coverage": 0.95, "batch_size": 100, "chunking": null, "full_text": null, "state": null}'
 $$;
 
 -- A specification with its defaults; chunks are rows of a table.
@@ -24,7 +24,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         'column', j.declared_column, 'type', j.type, 'batch_size', j.batch_size)
         || CASE WHEN vectorize.embeds(j) THEN jsonb_build_object('dimensions', j.dimensions, 'distance', j.distance, 'index', j.index_method,
             'index_options', j.index_options, 'index_coverage', j.index_coverage,
-            'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END)
+            'chunking', CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('max_tokens', s.chunk_tokens, 'overlap', s.chunk_overlap) END,
+            'full_text', CASE WHEN j.full_text IS NOT NULL THEN jsonb_build_object('language', j.full_text) END)
            ELSE jsonb_build_object('arguments', j.arguments) END
     FROM vectorize.job AS j LEFT JOIN vectorize.job AS s ON s.operation = 'split' AND s.target_table = j.source
     CROSS JOIN LATERAL (SELECT coalesce(s.template, j.template) AS template, coalesce(s.key_columns, j.key_columns) AS key_columns) AS r
@@ -77,6 +78,7 @@ BEGIN
         RETURN NEXT 'key: not a list of column names';
     END IF;
     RETURN QUERY SELECT * FROM vectorize.chunking_mistakes(full_spec);
+    RETURN QUERY SELECT * FROM vectorize.full_text_mistakes(full_spec);
     RETURN QUERY SELECT * FROM vectorize.index_option_mistakes(full_spec ->> 'index', full_spec -> 'index_options');
     IF octet_length(full_spec ->> 'column') NOT BETWEEN 1 AND 63 THEN
         RETURN NEXT 'column: not a name of 1 to 63 bytes';

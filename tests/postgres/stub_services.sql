@@ -105,3 +105,15 @@ BEGIN
     RETURN CASE WHEN statement NOT LIKE 'perhaps%' THEN left(md5(statement), 1) < '8' END;
 END
 $$;
+
+-- The ranking model of these tests: the last text is the best one.
+CREATE FUNCTION azure_ai.rank(query text, document_contents text[], document_ids integer[], model text DEFAULT 'cohere-rerank-v3.5')
+RETURNS TABLE (id integer, rank integer, score double precision) LANGUAGE plpgsql AS $$
+BEGIN
+    IF model <> 'cohere-rerank-v3.5' THEN
+        RAISE EXCEPTION 'azure_ai.rank: 404: no deployment %', model USING ERRCODE = 'XX000';
+    END IF;
+    RETURN QUERY SELECT i.id, (cardinality(document_ids) + 1 - i.ord)::integer, i.ord::float8 / cardinality(document_ids)
+        FROM unnest(document_ids) WITH ORDINALITY AS i (id, ord);
+END
+$$;

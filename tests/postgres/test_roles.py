@@ -24,6 +24,7 @@ CALLS = {
     "SELECT * FROM vectorize.estimate('docs')": {READER, ADMIN},
     "SELECT vectorize.embed_query('docs', 'x')": {READER, ADMIN},
     "SELECT vectorize.search_plan('docs')": {READER, ADMIN},
+    "SELECT vectorize.snippet('pg_catalog.simple', 'x', '{}')": {READER, ADMIN},
     "CALL vectorize.work('docs', 0)": {WORKER, ADMIN},
     "SELECT vectorize.stop(0, 'x')": {WORKER, ADMIN},
     "SELECT name FROM vectorize.job": {WORKER, ADMIN},
@@ -65,6 +66,7 @@ CALLS = {
     "SELECT * FROM docs": set(),
     "UPDATE docs SET body = ''": set(),
     "SELECT * FROM vectorize.search('docs', 'x')": set(),  # without a right on the source
+    "SELECT * FROM vectorize.hybrid_search('docs', 'x')": set(),
     "SET ROLE vectorize_owner": set(),
     "GRANT vectorize_owner TO application": set(),
 }

@@ -51,6 +51,19 @@ def test_a_refresh_finds_no_drift(local: StackAtWork) -> None:
     local.run("refresh", "--expect-no-changes")
 
 
+def test_a_search_shows_meaning_and_words_side_by_side(local: StackAtWork) -> None:
+    asked = ("search", "late delivery penalty", "--stack", "local", "--job", "statement-chunks", "-k", "3")
+    found: dict[str, list[dict[str, Any]]] = local.place.data(*asked, "--compare")
+    assert {way: len(rows) for way, rows in found.items()} == {"vector": 3, "text": 3, "hybrid": 3}
+    assert "«" in found["text"][0]["snippet"]
+    assert local.place.data(*asked, "--hybrid") == found["hybrid"]
+    page = local.run("search", "late delivery penalty", "--compare")
+    assert re.search(r"vector \(distance\) +text \(score\) +hybrid \(score\)", page)
+    with local.connect() as conn:
+        words = conn.execute("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'words\\_%'").fetchone()
+    assert words == (1,)
+
+
 def test_search_answers(local: StackAtWork) -> None:
     found: list[dict[str, Any]] = local.place.data("search", "late delivery penalty", "--stack", "local", "-k", "5")
     assert len(found) == 5

@@ -1,10 +1,12 @@
-"""`search`: the nearest rows in meaning, over all jobs or one."""
+"""`search`: the best rows by meaning, by words or by both, over all jobs or one."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tools import session
@@ -15,42 +17,59 @@ if TYPE_CHECKING:
     import psycopg
 
 TEXT_WIDTH = 300
+SHORT_WIDTH = 90
+"""Of a text that stands beside others."""
+
+WAYS = ("vector", "text", "hybrid")
+_WEIGHTS = {"vector": (1, 0), "text": (0, 1), "hybrid": (1, 1)}
 
 
-def search(
-    stack: str, target: str, query: str, job: str, limit: int, conditions: list[str], *, exact: bool, as_json: bool
-) -> None:
-    """Search and print, nearest first.
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for, in which job's rows (all jobs where it is empty), how many, and among which."""
+
+    query: str
+    job: str
+    limit: int
+    filters: dict[str, dict[str, str]]
+    exact: bool
+
+
+def search(stack: str, target: str, wanted: Wanted, ways: Sequence[str], *, as_json: bool) -> None:
+    """Search and print, best first; several ways side by side.
 
     Raises:
-        Failure: nothing to search, a condition that is none, or the database refuses.
+        Failure: nothing to search, or the database refuses.
     """
-    if not query.strip():
+    if not wanted.query.strip():
         raise Failure("There is nothing to look for.", 'Say it like this: make search Q="late delivery penalty"')
-    filters = _filter(conditions)
     pulumi = open_stack(stack, target)
     outputs = pulumi.outputs()
     jobs: dict[str, dict[str, Any]] = outputs.get("jobs") or {}
-    if job and job not in jobs:
-        raise Failure(f"The stack {stack} has no job {job!r}.", f"It has: {', '.join(sorted(jobs)) or 'none'}.")
+    if wanted.job and wanted.job not in jobs:
+        raise Failure(f"The stack {stack} has no job {wanted.job!r}.", f"It has: {', '.join(sorted(jobs)) or 'none'}.")
     if not jobs:
         raise Failure(f"The stack {stack} has no job, so nothing to search.", f"Bring it up: make up STACK={stack}")
+    names = [wanted.job] if wanted.job else sorted(jobs)
     with session.connect(pulumi, outputs) as connection:
-        rows = [
-            row
-            for name in ([job] if job else sorted(jobs))
-            for row in _ask(connection, name, query, limit, filters, exact=exact)
-        ]
-    rows.sort(key=lambda row: row["distance"])
+        found = {way: _best([row for name in names for row in _ask(connection, name, wanted, way)], wanted.limit, way)
+                 for way in ways}  # fmt: skip
+    tables = {name: str(facts.get("table", "")) for name, facts in jobs.items()}
     if as_json:
-        json.dump(rows[:limit], sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(found if len(ways) > 1 else found[ways[0]], sys.stdout, indent=2, ensure_ascii=False)
         print()
+    elif len(ways) > 1:
+        _show_beside(found, tables)
     else:
-        _show(rows[:limit], {name: str(facts.get("table", "")) for name, facts in jobs.items()})
+        _show(found[ways[0]], tables, ways[0])
 
 
-def _filter(conditions: list[str]) -> dict[str, dict[str, str]]:
-    """Return conditions such as `year>=2020` as the filter of `vectorize.search`."""
+def as_filter(conditions: list[str]) -> dict[str, dict[str, str]]:
+    """Return conditions such as `year>=2020` as the filter of `vectorize.search`.
+
+    Raises:
+        Failure: a condition that is none.
+    """
     filters: dict[str, dict[str, str]] = {}
     for condition in conditions:
         parts = re.fullmatch(r"([^<>=]+)(<=|>=|<>|<|>|=)(.*)", condition, re.DOTALL)
@@ -66,21 +85,33 @@ def _filter(conditions: list[str]) -> dict[str, dict[str, str]]:
     return filters
 
 
-def _ask(
-    connection: psycopg.Connection[Any], job: str, query: str, limit: int, filters: dict[str, Any], *, exact: bool
-) -> list[dict[str, Any]]:
+def _ask(connection: psycopg.Connection[Any], job: str, wanted: Wanted, way: str) -> list[dict[str, Any]]:
     import psycopg as driver
     from psycopg.types.json import Jsonb
 
     try:
         found = connection.execute(
-            "SELECT key, distance, content FROM vectorize.search(%s, %s, %s, %s, %s)",
-            [job, query, limit, Jsonb(filters), exact],
+            "SELECT key, score, distance, text_score, text_rank, content, snippet FROM vectorize.hybrid_search("
+            "%s, %s, %s, %s, vector_weight => %s, text_weight => %s, exact => %s, snippets => %s)",
+            [job, wanted.query, wanted.limit, Jsonb(wanted.filters), *_WEIGHTS[way], wanted.exact, way != "vector"],
         ).fetchall()
     except driver.Error as error:
         said = error.diag.message_primary or type(error).__name__
         raise Failure(f"The search in {job} failed: {said}", _way_out(said) or error.diag.message_hint or "") from None
-    return [{"job": job, "key": key, "distance": float(distance), "content": text} for key, distance, text in found]
+    names = ("key", "score", "distance", "textScore", "textRank", "content", "snippet")
+    rows = [{"job": job, **dict(zip(names, row, strict=True))} for row in found]
+    unused = {"score"} if way != "hybrid" else set()  # of one half it says no more than the rank
+    return [{name: value for name, value in row.items() if value is not None and name not in unused} for row in rows]
+
+
+def _best(rows: list[dict[str, Any]], limit: int, way: str) -> list[dict[str, Any]]:
+    """Return the best rows over all jobs."""
+    order: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "vector": lambda row: row["distance"],
+        "text": lambda row: (row["textRank"], -row["textScore"]),
+        "hybrid": lambda row: -row["score"],
+    }
+    return sorted(rows, key=order[way])[:limit]
 
 
 def _way_out(said: str) -> str:
@@ -90,7 +121,21 @@ def _way_out(said: str) -> str:
     return ""
 
 
-def _show(rows: list[dict[str, Any]], tables: dict[str, str]) -> None:
+def _key(row: dict[str, Any]) -> str:
+    key = row["key"]
+    return ", ".join(str(value) for value in key.values()) if isinstance(key, dict) else str(key)
+
+
+def _text(row: dict[str, Any], name: str, width: int) -> str:
+    text = " ".join(str(row.get(name) or row.get("content") or "").split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _figure(row: dict[str, Any], way: str) -> str:
+    return f"{row[{'vector': 'distance', 'text': 'textScore', 'hybrid': 'score'}[way]]:.4f}"
+
+
+def _show(rows: list[dict[str, Any]], tables: dict[str, str], way: str) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -101,14 +146,37 @@ def _show(rows: list[dict[str, Any]], tables: dict[str, str]) -> None:
         print("Nothing found: no row has a vector yet. See: make status")
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("distance", justify="right", no_wrap=True)
+    table.add_column("distance" if way == "vector" else "score", justify="right", no_wrap=True)
     table.add_column("table", no_wrap=True)
     table.add_column("key", no_wrap=True)
     table.add_column("text", overflow="fold")
     for row in rows:
-        key = row["key"]
-        shown = ", ".join(str(value) for value in key.values()) if isinstance(key, dict) else str(key)
-        text = " ".join(str(row["content"] or "").split())
-        short = text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
-        table.add_row(f"{row['distance']:.4f}", tables.get(row["job"], ""), shown, Text(short))
+        text = _text(row, "content" if way == "vector" else "snippet", TEXT_WIDTH)
+        table.add_row(_figure(row, way), tables.get(row["job"], ""), _key(row), Text(text))
+    console().print(table)
+
+
+def _show_beside(found: dict[str, list[dict[str, Any]]], tables: dict[str, str]) -> None:
+    """Print one column for each way; what a figure means stands at its head."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from tools.display import console
+
+    heads = {"vector": "vector (distance)", "text": "text (score)", "hybrid": "hybrid (score)"}
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    for way in found:
+        table.add_column(heads[way], overflow="fold", ratio=1)
+    for place in range(max(map(len, found.values()), default=0)):
+        cells = []
+        for way, rows in found.items():
+            cell = Text()
+            if place < len(rows):
+                row = rows[place]
+                cell.append(f"{tables.get(row['job'], '')} {_key(row)}  {_figure(row, way)}\n", style="bold")
+                cell.append(_text(row, "content" if way == "vector" else "snippet", SHORT_WIDTH))
+            cells.append(cell)
+        table.add_row(str(place + 1), *cells)
     console().print(table)
