@@ -25,6 +25,7 @@ from emulator.postgres.wheel import WheelInstallations
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+SEARCH_PAGE = ROOT / "docs" / "search.md"
 IMAGES = ROOT / "docs" / "images"
 _TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
@@ -105,7 +106,7 @@ def load(file: Path = FILE) -> dict[str, Data]:
 
 def save(entries: Mapping[str, Data], file: Path = FILE) -> None:
     """Write the entries whole, in the order of the benchmarks; the rest of an earlier run stays."""
-    ordered = dict(sorted(entries.items(), key=lambda entry: int(entry[0][1:])))
+    ordered = dict(sorted(entries.items(), key=lambda entry: (entry[0][0], int(entry[0][1:]))))
     scratch = file.with_suffix(".partial")
     scratch.write_text(json.dumps({"benchmarks": ordered}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(file)
@@ -154,6 +155,11 @@ def with_unit(value: float | None, unit: str) -> str:
 def said(holds: bool | None) -> str:
     """Return whether a bar holds, in a word; nothing where there is none."""
     return "" if holds is None else "yes" if holds else "no"
+
+
+def of_searches(entries: Mapping[str, Data]) -> dict[str, Data]:
+    """Return the entries that the page about searches shows."""
+    return {identity: entry for identity, entry in entries.items() if identity.startswith("Q")}
 
 
 def write_page(entries: Mapping[str, Data], page: Path = PAGE) -> None:

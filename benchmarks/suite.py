@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -50,10 +51,10 @@ class Bench:
 
 
 class Benchmark(Protocol):
-    """A module bNN_*.py.
+    """A module such as b01_*.py (of the engine) or q01_*.py (of searches).
 
     Attributes:
-        ID: "B1" to "B15".
+        ID: "B1", "Q1" and so on, as its module is named.
         TITLE: what it measures, one line.
         SECONDS: what one full run takes on 2 cores, for the idea of the time left.
         RUNS: how many runs unless told otherwise.
@@ -85,7 +86,7 @@ class Report:
 def all_benchmarks() -> list[Benchmark]:
     """Return the modules of this package that are benchmarks, in their order."""
     names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
-    found = [importlib.import_module(f"benchmarks.{name}") for name in names if name[0] == "b" and name[1:3].isdigit()]
+    found = [importlib.import_module(f"benchmarks.{name}") for name in names if re.match(r"[a-z]\d\d_", name)]
     return [cast("Benchmark", module) for module in found]
 
 

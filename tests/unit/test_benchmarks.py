@@ -38,7 +38,8 @@ def report(*values: float | Exception) -> Report:
 
 
 def test_every_benchmark_of_the_contract_is_there_once() -> None:
-    assert [benchmark.ID for benchmark in all_benchmarks()] == [f"B{number}" for number in range(1, 16)]
+    expected = [*(f"B{number}" for number in range(1, 16)), "Q1", "Q2", "Q3"]
+    assert [benchmark.ID for benchmark in all_benchmarks()] == expected
     for benchmark in all_benchmarks():
         assert benchmark.TITLE
         assert benchmark.SECONDS > 0
@@ -143,6 +144,7 @@ def test_figures_and_pictures_of_the_docs_are_those_of_the_results() -> None:
         assert picture.read_text(encoding="utf-8") == drawing.svg(chart), f"run make bench: {picture.name} is another's"
     if entries:
         assert results.section(entries) in results.PAGE.read_text(encoding="utf-8")
+        assert results.section(results.of_searches(entries)) in results.SEARCH_PAGE.read_text(encoding="utf-8")
 
 
 def test_what_the_bucket_still_owes_counts_as_not_used() -> None:
