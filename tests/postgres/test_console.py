@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -174,8 +175,16 @@ def test_a_search_by_keyboard_shows_rows_with_scores(browser: Browser, looking: 
         opened.keyboard.type("text 7")
         opened.keyboard.press("Enter")
         opened.wait_for_url("**q=text+7**")
-        best = opened.locator("#search ol li").first
-        assert "id 7 distance 0.0000" in " ".join(best.inner_text().split())
+        assert opened.locator("#search h3").all_inner_texts() == ["Vector", "Text", "Hybrid"]
+        best = [
+            " ".join(column.locator("li").first.inner_text().split())
+            for column in opened.locator("#search section").all()
+        ]
+        assert best[0].startswith("id 7 distance 0.0000")
+        assert best[1].startswith("id 7 score ")
+        assert re.match(r"id 7 score 0\.0328, rank by vector 1 and by text 1\b", best[2])
+        marked = opened.locator("#search section:nth-child(2) li").first.locator("mark")
+        assert marked.all_inner_texts() == ["text", "7"]
         assert opened.get_by_label("Look for").input_value() == "text 7"
         assert opened.get_by_label("Job", exact=True).input_value() == "job-1"
         assert problems(opened) == []

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 ROWS = 10  # in each column
 LONGEST = 2000  # characters of a query
-MEANING = "nearest in meaning; the smaller the distance, the nearer"
 WAYS = (  # title, what the score means, weights of vectors and of words
-    ("Vector", MEANING, (1, 0)),
+    ("Vector", "nearest in meaning; the smaller the distance, the nearer", (1, 0)),
     ("Text", "the query's words, the rarer the more they count; the larger the score, the better", (0, 1)),
     ("Hybrid", "both, by their ranks; the larger the score, the better", (1, 1)),
 )
@@ -60,18 +59,11 @@ def searchable(jobs: list[dict[str, Any]]) -> list[str]:
 
 
 def search(connection: psycopg.Connection[Any], job: str, query: str) -> list[Column]:
-    """Search in a job's rows in each way that the engine has; the session remembers the query's vector for the next.
+    """Search in a job's rows in each way; the query is embedded once, since the session remembers its vector.
 
     Raises:
         psycopg.Error: the engine or the service refuses.
     """
-    (hybrid,) = connection.execute("SELECT to_regproc('vectorize.hybrid_search') IS NOT NULL").fetchone() or (False,)
-    if not hybrid:
-        rows = connection.execute(
-            "SELECT key, chunk, distance, content FROM vectorize.search(%s, %s, %s)", [job, query, ROWS]
-        ).fetchall()
-        hits = [Hit(key, chunk, f"distance {distance:.4f}", content or "") for key, chunk, distance, content in rows]
-        return [Column("Vector", MEANING, hits)]
     return [
         Column(title, told, [_hit(row, title) for row in _fused(connection, job, query, *weights)])
         for title, told, weights in WAYS
