@@ -9,6 +9,8 @@ import pytest
 
 from tests.stack.conftest import StackAtWork, Workplace
 
+NETWORK = "2024-05-01"  # API version of private endpoints
+
 
 def private(place: Workplace, small: dict[str, Any], mode: str) -> StackAtWork:
     stack = place.stack(mode)
@@ -26,7 +28,9 @@ def injected(place: Workplace, small: dict[str, Any]) -> Iterator[StackAtWork]:
 
 @pytest.fixture(scope="module")
 def linked(place: Workplace, small: dict[str, Any]) -> Iterator[StackAtWork]:
-    stack = private(place, small, "private-endpoint")
+    access = {**small["authentication"], "password": True, "administratorLogin": "pgadmin"}
+    kept = {"authentication": access, "keyVault": {"enabled": True, "publicAccess": False}}
+    stack = private(place, {**small, **kept}, "private-endpoint")
     yield stack
     stack.run("destroy")
 
@@ -45,6 +49,18 @@ def test_it_embeds_without_public_access_and_changes_no_more(request: pytest.Fix
     stack.run("up", "--expect-no-changes")
     stack.run("refresh", "--expect-no-changes")
     stack.run("up", "--expect-no-changes")
+
+
+def test_a_closed_vault_is_found_in_the_network(linked: StackAtWork) -> None:
+    outputs = linked.outputs()
+    networking = outputs["networkId"].rpartition("/virtualNetworks/")[0]
+    endpoint = f"{networking}/privateEndpoints/pe-vault-private-private-endpoint"
+    found = linked.arm("GET", endpoint, version=NETWORK)["properties"]
+    assert [name["fqdn"] for name in found["customDnsConfigs"]] == [f"{outputs['keyVaultName']}.vault.azure.net"]
+    records = linked.arm("GET", f"{endpoint}/privateDnsZoneGroups/default", version=NETWORK)["properties"]
+    assert [zone["properties"]["privateDnsZoneId"].rpartition("/")[2] for zone in records["privateDnsZoneConfigs"]] == [
+        "privatelink.vaultcore.azure.net"
+    ]
 
 
 def test_another_mode_is_refused_in_the_preview_with_the_way_out(injected: StackAtWork, linked: StackAtWork) -> None:
