@@ -18,7 +18,7 @@ from components.job_quota import JobQuota
 from components.job_settings import JobSettings
 
 BYTES_PER_TOKEN = 4.0
-NOT_KNOWN = "rows not known: run `make refresh` (the first `make up` records them too)"
+NOT_KNOWN = "rows not known yet: the first `make up` records them, and so does `make refresh`"
 # Tokens of a chat model's answer, of extract for each label: assumptions, as in sql/vectorize/enrich.sql.
 _ANSWER_TOKENS = {"generate": 200, "extract": 30, "is_true": 5}
 # Azure AI Language bills by text records of up to 1,000 characters ("Service limits").

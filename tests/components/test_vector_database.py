@@ -68,7 +68,7 @@ def test_a_table_that_is_not_among_those_recorded_is_warned_of(deploy: Callable[
 
 def test_the_sample_s_tables_come_with_it(deploy: Callable[..., Any]) -> None:
     recording = deploy({"sample": True}, preview=True, statistics=STATISTICS)
-    assert [line for line in recording.lines if line.startswith("public.line_items: rows not known")]
+    assert [line for line in recording.lines if line.startswith("public.line_items: rows not known yet")]
     assert not [line for line in recording.lines if line.startswith("jobs.")]
 
 
@@ -80,7 +80,9 @@ def test_what_is_embedded_already_is_not_said_to_cost_again(deploy: Callable[...
 
 def test_unknown_statistics_are_said_to_be_unknown(deploy: Callable[..., Any]) -> None:
     recording = deploy(preview=True, statistics=None)
-    assert len([line for line in recording.lines if "rows not known: run `make refresh`" in line]) == 2
+    assert (
+        len([line for line in recording.lines if "rows not known yet: the first `make up` records them" in line]) == 2
+    )
 
 
 def test_an_up_does_not_print_the_preview_lines(deploy: Callable[..., Any]) -> None:

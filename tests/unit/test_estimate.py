@@ -57,7 +57,7 @@ def test_an_input_is_never_longer_than_the_model_takes() -> None:
 def test_nothing_recorded_is_no_estimate(statistics: Any) -> None:
     assert estimate(job(), deployment(), statistics, None) is None
     assert sentence(None, job()) == f"public.invoices: {NOT_KNOWN}"
-    assert "run `make refresh`" in NOT_KNOWN
+    assert "so does `make refresh`" in NOT_KNOWN
 
 
 def test_an_empty_table_costs_nothing() -> None:
