@@ -72,6 +72,25 @@ BEGIN
 END
 $$;
 
+-- What is paid for is not given up for a lock that lasts a moment, such as that of another job's worker on the same row: a second
+-- beyond the worker's time at most.
+CREATE OR REPLACE PROCEDURE vectorize.settle_rest(INOUT s vectorize.session)
+LANGUAGE plpgsql AS $$
+DECLARE
+    j vectorize.job;
+    until timestamptz := pg_catalog.clock_timestamp() + interval '1 second';
+BEGIN
+    WHILE pg_catalog.cardinality(s.hand) > 0 AND pg_catalog.clock_timestamp() < until LOOP
+        SELECT * INTO j FROM vectorize.job AS o WHERE o.id = s.job;
+        EXIT WHEN (j.state IN ('active', 'paused')) IS NOT TRUE;
+        CALL vectorize.settle_hand(s, j);
+        EXIT WHEN pg_catalog.cardinality(s.hand) = 0;
+        PERFORM pg_catalog.pg_sleep(0.05);
+        COMMIT;
+    END LOOP;
+END
+$$;
+
 -- Settles what is in hand again; when nothing is left of it, its leases end.
 CREATE OR REPLACE PROCEDURE vectorize.settle_hand(INOUT s vectorize.session, j vectorize.job)
 LANGUAGE plpgsql AS $$

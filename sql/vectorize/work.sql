@@ -47,7 +47,10 @@ BEGIN
         END IF;
     END LOOP;
     FOR i IN 1..pg_catalog.cardinality(sessions) LOOP
-        PERFORM vectorize.leave(sessions[i]);
+        s := sessions[i];
+        CALL vectorize.settle_rest(s);
+        PERFORM vectorize.leave(s);
+        sessions[i] := s;
     END LOOP;
     PERFORM pg_catalog.pg_advisory_unlock(vectorize.lock_class() + 1, worker);
     report := (SELECT pg_catalog.jsonb_build_object('embedded', coalesce(pg_catalog.sum(x.written), 0), 'requests', coalesce(pg_catalog.sum(x.requests), 0))

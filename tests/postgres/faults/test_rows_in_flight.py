@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.postgres.faults.drill import FaultDatabase
+from tests.postgres.faults.drill import FaultDatabase, wait_until
 
 CHANGES = {
     "inserted": "INSERT INTO docs SELECT g, 'new ' || g FROM generate_series(1001, 1010) AS g",
@@ -48,3 +48,25 @@ def test_a_row_that_changes_with_every_call_is_embedded_once_it_rests(docs: Faul
         worker.step()
     worker.finish()
     docs.end()
+
+
+def test_a_row_that_is_locked_for_a_moment_when_the_workers_time_ends_is_paid_for_once(db: FaultDatabase) -> None:
+    db.start("column", batch=1, rows=1)
+    with db.holding() as user:
+        worker = db.worker("answer", seconds=0.5)
+        worker.wait_at("answer")
+        user.execute("SELECT FROM docs FOR UPDATE")
+        wait_until(
+            lambda: db.value("SELECT claimed_at < clock_timestamp() - interval '0.7 seconds' FROM vectorize.lease"),
+            "its time is over",
+        )
+        worker.open()
+        wait_until(
+            lambda: db.superuser(
+                "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", [worker.pid]
+            ),
+            "it tries again",
+        )
+        user.commit()
+        assert worker.finish()["embedded"] == 1
+    db.end()
