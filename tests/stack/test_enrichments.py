@@ -9,14 +9,26 @@ import pytest
 
 from tests.stack.conftest import StackAtWork, Workplace
 
+LABELS = ["staff: number of employees", "site: the place that it serves"]
 SENTIMENT = {"table": "public.validation_results", "template": "{result}", "operation": "sentiment"}
-DUTIES = {
-    "table": "public.statement_chunks",
-    "template": "{heading}\n{content}",
-    "operation": {"kind": "extract", "labels": ["due: date - when it is due", "party: the company that must do it"]},
-    "deployment": "chat",
-    "target": {"kind": "table", "column": "duties"},
-    "key": ["id"],
+
+
+def of_vendors(operation: Any, **more: Any) -> dict[str, Any]:
+    """Return a job on what the sample says of its 60 vendors, of whom some are silent."""
+    return {"table": "public.vendors", "template": "{description}", "operation": operation, **more}
+
+
+LANGUAGE = {
+    "tongue": of_vendors("language"),
+    "phrases": of_vendors("key_phrases"),
+    "names": of_vendors("entities", target={"kind": "table"}),
+    "clean": of_vendors({"kind": "pii", "language": "en"}),
+    "gist": of_vendors({"kind": "summary", "sentences": 1}),
+}
+CHAT = {
+    "note": of_vendors({"kind": "generate", "system": "Be brief."}, deployment="chat"),
+    "facts": of_vendors({"kind": "extract", "labels": LABELS}, deployment="chat", target={"kind": "table"}),
+    "large": of_vendors("is_true", deployment="chat"),
 }
 
 
@@ -44,47 +56,52 @@ def billed(stack: StackAtWork, service: str) -> int:
     return sum(found.get(service, {}).get("inputs", 0) for name, found in usage.items() if "enriched" in name)
 
 
-def test_they_are_previewed_filled_through_faults_and_pay_for_a_changed_row_alone(sample: StackAtWork) -> None:
-    sample.edit(lambda values: values.update(jobs={"mood": SENTIMENT, "duties": DUTIES}))
+def test_every_operation_is_filled_through_faults_and_pays_for_a_changed_row_alone(sample: StackAtWork) -> None:
+    sample.edit(lambda values: values.update(jobs={"mood": SENTIMENT, **LANGUAGE, **CHAT}))
     printed = sample.run("preview")
     assert "sentiment of all of them is about" in printed
     assert "text records in" in printed
     assert "at a price that is not known here" in printed
-    for service in ("openai", "language"):
-        sample.place.run("fault", "503", "--requests", "1", "--service", service, module="emulator")
+    for service, kind in (("openai", "429"), ("language", "503")):
+        sample.place.run("fault", kind, "--requests", "2", "--service", service, module="emulator")
     sample.up()
     with sample.connect() as connection:
-        texts, empty, moods = connection.execute(
-            b"SELECT count(DISTINCT result) FILTER (WHERE result ~ '\\S'), "
-            b"count(*) FILTER (WHERE coalesce(result, '') !~ '\\S'), count(sentiment) FROM validation_results"
-        ).fetchone() or (0, 0, 0)
-        rows, duties = connection.execute(
-            b"SELECT (SELECT count(*) FROM statement_chunks WHERE heading || coalesce(content, '') ~ '\\S'), "
-            b"(SELECT count(*) FROM statement_chunks_duties WHERE duties ?& '{due,party}')"
-        ).fetchone() or (0, 0)
-        assert moods > 0
-        assert duties == rows
-        assert connection.execute(b"SELECT * FROM vectorize.failures").fetchall() == []
-        assert connection.execute(
-            b"SELECT name, operation, embedded, empty, pending FROM vectorize.status ORDER BY 1"
-        ).fetchall() == [("duties", "extract", duties, 0, 0), ("mood", "sentiment", moods, empty, 0)]
-        assert billed(sample, "language") <= moods
-        assert billed(sample, "language") >= texts
-        assert billed(sample, "chat") == duties
+        [(texts, moods)] = connection.execute(
+            b"SELECT count(DISTINCT result) FILTER (WHERE result ~ '\\S'), count(sentiment) FROM validation_results"
+        ).fetchall()
+        [(said,)] = connection.execute(b"SELECT count(description) FROM vendors").fetchall()
+        found = connection.execute(
+            b"SELECT name, rows - embedded - empty, embedded, pending, quarantined FROM vectorize.status"
+        )
+        assert {row[0]: row[1:] for row in found} == {
+            name: (0, moods if name == "mood" else said, 0, 0) for name in ("mood", *LANGUAGE, *CHAT)
+        }
+        assert texts <= billed(sample, "language") - len(LANGUAGE) * said <= moods
+        assert billed(sample, "chat") == len(CHAT) * said
+        [odd] = connection.execute(
+            b"SELECT count(*) FILTER (WHERE language <> 'en' OR key_phrases = '{}'), "
+            b"count(*) FILTER (WHERE strpos(description, summary) = 0 OR is_true IS NULL OR generate = '' OR pii = '') "
+            b"FROM vendors WHERE description IS NOT NULL"
+        ).fetchall()
+        assert odd == (0, 0)
+        [sides] = connection.execute(
+            b'SELECT (SELECT count(*) FROM vendors_entities WHERE entities @> \'[{"category": "Quantity"}]\'), '
+            b"(SELECT count(*) FROM vendors_extract WHERE extract ->> 'staff' ~ '^[0-9,]+')"
+        ).fetchall()
+        assert sides == (said, said)
         sample.run("up", "--expect-no-changes")
         sample.run("refresh", "--expect-no-changes")
         before = spend(sample), billed(sample, "language"), billed(sample, "chat")
-        [(changed,)] = connection.execute(
-            b"UPDATE validation_results SET result = 'The work was excellent and everyone is delighted.' "
-            b"WHERE id = (SELECT min(id) FROM validation_results) RETURNING id"
-        ).fetchall()
-        connection.execute(b"UPDATE validation_results SET passed = NOT passed")
+        connection.execute(
+            b"UPDATE vendors SET description = 'A supplier with 12 sailors in Oslo. The work is excellent.' "
+            b"WHERE id = (SELECT min(id) FROM vendors WHERE description IS NOT NULL)"
+        )
+        connection.execute(b"UPDATE vendors SET category = category || ' again'")
         connection.execute(b"CALL vectorize.work()")
-        mood = connection.execute(b"SELECT sentiment FROM validation_results WHERE id = %s", [changed]).fetchone()
-        assert mood == ("positive",)
+        assert connection.execute(b"SELECT is_true FROM vendors WHERE summary ~ '12 sailors'").fetchall() == [(True,)]
     after = spend(sample), billed(sample, "language"), billed(sample, "chat")
-    assert after[0] == {**before[0], "mood": before[0]["mood"] + 1}
-    assert (after[1] - before[1], after[2] - before[2]) == (1, 0)
+    assert after[0] == {name: calls + (name != "mood") for name, calls in before[0].items()}
+    assert (after[1] - before[1], after[2] - before[2]) == (len(LANGUAGE), len(CHAT))
 
 
 def test_another_argument_is_previewed_and_another_operation_refused(sample: StackAtWork) -> None:
