@@ -7,7 +7,7 @@ DECLARE
     j vectorize.job;
 BEGIN
     FOR j IN SELECT o.* FROM vectorize.job AS o JOIN pg_catalog.pg_class AS c ON c.oid = o.source WHERE o.state <> 'removed' LOOP
-        CALL vectorize.generate_sync(j.id, j.source, j.key_columns, j.key_types, j.template);
+        CALL vectorize.generate_sync(j);
     END LOOP;
 END
 $$;

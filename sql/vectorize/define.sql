@@ -88,6 +88,9 @@ DECLARE
     triggers text[];
 BEGIN
     PERFORM vectorize.open_schema(j, owner);
+    IF vectorize.in_graph(j) THEN
+        PERFORM vectorize.share_age(owner);
+    END IF;
     statements := ARRAY(SELECT vectorize.target_statements(j));
     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
     FOREACH statement IN ARRAY statements LOOP

@@ -41,6 +41,7 @@ BEGIN
         SELECT o.key, o.value AS was, n.value AS becomes
         FROM jsonb_each(to_jsonb(old)) AS o JOIN jsonb_each(to_jsonb(new)) AS n USING (key)
         WHERE o.value <> n.value AND o.key = ANY (CASE new.operation WHEN 'split' THEN '{template,chunk_tokens,chunk_overlap}'::text[]
+            WHEN 'vertex' THEN '{arguments,batch_size}' WHEN 'edge' THEN '{arguments,batch_size}'
             ELSE '{template,arguments,distance,index_method,index_options,index_coverage,full_text,deployment,batch_size}' END)
         ORDER BY o.key
     LOOP

@@ -48,7 +48,9 @@ DECLARE
     names text := (SELECT string_agg(quote_ident(c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord));
     keys text;
 BEGIN
-    IF j.target = 'column' THEN
+    IF vectorize.in_graph(j) THEN
+        RETURN;  -- the engine's own place (record_target)
+    ELSIF j.target = 'column' THEN
         IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = j.source AND attname = j.target_column AND NOT attisdropped) THEN
             RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, type);
         END IF;
@@ -79,7 +81,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION vectorize.record_target(job_id integer) RETURNS vectorize.job
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE vectorize.job SET target_table = CASE target WHEN 'column' THEN source
+    UPDATE vectorize.job AS j SET target_table = CASE WHEN vectorize.in_graph(j) THEN vectorize.make_label(j) WHEN target = 'column' THEN source
         ELSE vectorize.side_table(source, target_column) END
     WHERE id = job_id RETURNING *
 $$;

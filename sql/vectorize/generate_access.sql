@@ -21,13 +21,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{match}', vectorize.key_match(j, 's.{name}', 'b.k{n}')),
         ('{after}', vectorize.key_after(j, 's.{name}', 'vectorize_a{n}')),
         -- OFFSET keeps the planner from reading the whole target into a hash table, which looks cheap while it is empty.
-        ('{stored}', CASE WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
+        ('{stored}', CASE WHEN vectorize.in_graph(j) THEN format('EXISTS (SELECT FROM %s AS m JOIN %s AS t ON t.id OPERATOR(ag_catalog.=) m.id WHERE %s OFFSET 0)',
+                vectorize.label_key_name(j.arguments ->> 'graph', j.arguments ->> 'label'), vectorize.table_name(j.target_table), vectorize.key_match(j, 'm.k{n}', 's.{name}'))
+            WHEN j.target = 'column' THEN format('s.%I IS NOT NULL', j.target_column)
             ELSE format('EXISTS (SELECT FROM %s AS t WHERE %s OFFSET 0)', vectorize.table_name(j.target_table),
                         vectorize.key_match(j, 't.{name}', 's.{name}')) END),
         ('{as stored}', vectorize.stored_value(j, 'b.carried')),
         ('{value}', CASE WHEN vectorize.embeds(j) THEN 'vector' ELSE 'value' END),
         -- Last: a template may hold the words above.
-        ('{text}', vectorize.template_expression(j.template, j.source, 's'))) AS p (mark, value)
+        ('{text}', vectorize.read_text(j, 's'))) AS p (mark, value)
 $$;
 
 -- The arguments and results of the functions below, made of the key's types.
@@ -41,7 +43,7 @@ $$;
 -- sample: a share of all rows, for estimates.
 -- lock:   like read, and locked for the value that follows; rows that somebody else holds are left out, not waited for.
 -- write:  the values (operation.sql), NULL for rows that have none. What a constraint or a trigger puts off would run at the worker's
---         commit, with the worker's rights and outside its EXCEPTION block; so it runs here.
+--         commit, with the worker's rights and outside its EXCEPTION block; so it runs here. Of a graph it is a step of the engine.
 CREATE OR REPLACE FUNCTION vectorize.access_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, returns text, body text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH typed AS (
@@ -72,7 +74,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             RETURN QUERY SELECT b.ord, {text}, {stored} FROM ROWS FROM ({unnested}) WITH ORDINALITY AS b ({k}, ord) JOIN {source} AS s ON {match}
                 FOR NO KEY UPDATE OF s SKIP LOCKED;
         END$x$ END),
-        ('write', arrays || format(', vectorize_vectors %s[]', vectorize.carried_type(j)), 'boolean', vectorize.writer(j))
+        ('write', arrays || format(', vectorize_vectors %s[]', vectorize.carried_type(j)), 'boolean', CASE WHEN NOT vectorize.in_graph(j) THEN vectorize.writer(j) END)
     ) AS f (name, arguments, returns, body) WHERE f.body IS NOT NULL
 $$;
 
@@ -126,7 +128,8 @@ DECLARE
     body text;
 BEGIN
     FOR f IN SELECT * FROM vectorize.access_functions(j) LOOP
-        body := E'#variable_conflict use_variable\n' || f.body;
+        -- A filter names columns of the source, which may be called like a result.
+        body := format(E'#variable_conflict %s\n', CASE WHEN vectorize.in_graph(j) THEN 'use_column' ELSE 'use_variable' END) || f.body;
         FOR part IN SELECT * FROM vectorize.access_parts(j) LOOP
             body := replace(body, part.mark, part.value);
         END LOOP;

@@ -48,6 +48,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('prepare', 'fingerprint bytea, bytes_per_token real, wanted bigint[]', 'vectorize.batch', vectorize.prepare_step()),
         ('hold', 'fingerprint bytea, results vectorize.result[], OUT ready bigint[], OUT held bigint[]', 'record',
          CASE j.target WHEN 'column' THEN vectorize.hold_step() END),
+        ('write', vectorize.typed_keys(j, 'vectorize_a%s %s[]') || ', vectorize_vectors jsonb[]', 'boolean', CASE WHEN vectorize.in_graph(j) THEN vectorize.graph_writer(j) END),
         ('settle', 'results vectorize.result[], ready bigint[], vectors vectorize.embedding[]', 'vectorize.delta', vectorize.settle_step(j))
     ) AS f (name, arguments, result, body) WHERE f.body IS NOT NULL
 $$;

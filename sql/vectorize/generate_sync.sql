@@ -10,10 +10,10 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 -- Every row of every statement passes here. So updates come first, and one that changes no text is one expression; nothing is
 -- written inside a block, where it would cost a transaction number a row; and the search path, which is set for each row, is short:
 -- pg_catalog comes first without being named.
-CREATE OR REPLACE FUNCTION vectorize.sync_function(job_id integer, source oid, key text[], key_types text[], template text) RETURNS text
+CREATE OR REPLACE FUNCTION vectorize.sync_function(j vectorize.job) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    n integer := cardinality(key);
+    n integer := cardinality(j.key_columns);
     body text := $sync$
 DECLARE
     {variables}
@@ -57,30 +57,30 @@ END $sync$;
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; noted_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', job_id, job_id), ' ')),
+            ('{variables}', vectorize.key_list(n, format('old_k%%s vectorize_jobs.change_%s.k%%s%%TYPE; noted_k%%s vectorize_jobs.change_%s.k%%s%%TYPE;', j.id, j.id), ' ')),
             ('{check texts}', coalesce((SELECT format('IF %s THEN RAISE datatype_mismatch; END IF;', string_agg(format('pg_typeof(NEW.%I) <> ''boolean''::regtype', a.attname), ' OR '))
-                FROM pg_attribute AS a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'boolean'::regtype
-                    AND a.attname = ANY (vectorize.template_columns(template)) HAVING count(*) > 0), '')),
-            ('{unfit old}', vectorize.unfit_types(source, key, template, 'OLD')),
-            ('{unfit new}', vectorize.unfit_types(source, key, template, 'NEW')),
-            ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{read new}', (SELECT string_agg(format('noted_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{read gone}', (SELECT string_agg(format('noted_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
-            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(key) WITH ORDINALITY AS x (c, ord))),
+                FROM pg_attribute AS a WHERE a.attrelid = j.source AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'boolean'::regtype
+                    AND a.attname = ANY (vectorize.template_columns(j.template)) HAVING count(*) > 0), '')),
+            ('{unfit old}', vectorize.unfit_types(j.source, j.key_columns, j.template, 'OLD')),
+            ('{unfit new}', vectorize.unfit_types(j.source, j.key_columns, j.template, 'NEW')),
+            ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+            ('{read new}', (SELECT string_agg(format('noted_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+            ('{read gone}', (SELECT string_agg(format('noted_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{noted keys}', vectorize.key_list(n, 'noted_k%s')),
-            ('{job}', job_id::text),
+            ('{job}', j.id::text),
             -- Last: a template may hold the words above, and a column's name too.
-            ('{same columns}', vectorize.same_columns(source, template)),
-            ('{text old}', vectorize.template_expression(template, source, 'OLD')),
-            ('{text new}', vectorize.template_expression(template, source, 'NEW'))) AS p (mark, value)
+            ('{same columns}', vectorize.same_columns(j.source, j.template)),
+            ('{text old}', vectorize.row_text(j, 'OLD')),
+            ('{text new}', vectorize.row_text(j, 'NEW'))) AS p (mark, value)
     LOOP
         body := replace(body, part.mark, part.value);
     END LOOP;
     RETURN format('CREATE OR REPLACE FUNCTION vectorize_jobs.sync_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_temp %s AS %L',
-        job_id, vectorize.render_settings_of(source, template), body);
+        j.id, vectorize.render_settings_of(j.source, j.template), body);
 END
 $$;
 
@@ -129,14 +129,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE a.attrelid = source AND a.attname = ANY (vectorize.template_columns(template)) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 
-CREATE OR REPLACE PROCEDURE vectorize.generate_sync(job_id integer, source oid, key text[], key_types text[], template text)
+CREATE OR REPLACE PROCEDURE vectorize.generate_sync(j vectorize.job)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE vectorize.sync_function(job_id, source, key, key_types, template);
+    EXECUTE vectorize.sync_function(j);
     -- The table's own lock is held here, so nothing else may be waited for.
     EXECUTE format($f$CREATE OR REPLACE FUNCTION vectorize_jobs.truncated_%s() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        AS 'BEGIN PERFORM vectorize.note_doubt(%s); RETURN NULL; END'$f$, job_id, job_id);
+        AS 'BEGIN PERFORM vectorize.note_doubt(%s); RETURN NULL; END'$f$, j.id, j.id);
 END
 $$;
 

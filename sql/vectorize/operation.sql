@@ -15,6 +15,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM (VALUES
         ('embed', 'embedding', 'azure_openai.create_embeddings', NULL::text[], 2048, NULL::integer, '{}'::text[]),
         ('split', NULL, NULL, NULL, NULL, NULL, '{}'),
+        ('vertex', NULL, NULL, '{agtype}', 500, NULL, '{graph,label,properties,filter}'),
+        ('edge', NULL, NULL, '{agtype}', 500, NULL, '{graph,label,properties,filter,from,to}'),
         ('sentiment', 'language', 'azure_cognitive.analyze_sentiment', '{text,jsonb}', 10, 5120, '{language}'),
         ('language', 'language', 'azure_cognitive.detect_language', '{text,jsonb}', 1000, 5120, '{}'),
         ('key_phrases', 'language', 'azure_cognitive.extract_key_phrases', '{text[]}', 10, 5120, '{language}'),
@@ -102,6 +104,9 @@ BEGIN
     END IF;
     RETURN QUERY SELECT format('arguments.%s: %s takes %s', k, o.operation, coalesce(nullif(array_to_string(o.arguments, ', '), ''), 'no arguments'))
         FROM jsonb_object_keys(given) AS k WHERE k <> ALL (o.arguments) ORDER BY k;
+    IF o.operation IN ('vertex', 'edge') THEN
+        RETURN QUERY SELECT * FROM vectorize.graph_mistakes(o.operation, given);
+    END IF;
     RETURN QUERY SELECT format('arguments.%s: not a text', a.key) FROM jsonb_each(given) AS a
         WHERE a.key IN ('language', 'domain', 'system') AND (jsonb_typeof(a.value) <> 'string' OR a.value #>> '{}' !~ '\S');
     IF coalesce(given ->> 'domain', 'none') NOT IN ('none', 'phi') THEN

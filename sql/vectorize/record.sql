@@ -137,7 +137,7 @@ BEGIN
     IF to_regclass('vectorize_jobs.item_' || j.id) IS NULL THEN
         CALL vectorize.generate_tables(j.id, vectorize.key_definitions(j.source, j.key_columns));
     END IF;
-    CALL vectorize.generate_sync(j.id, j.source, j.key_columns, j.key_types, j.template);
+    CALL vectorize.generate_sync(j);
 END
 $$;
 

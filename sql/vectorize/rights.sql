@@ -9,12 +9,12 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.role, unnest(r.names) FROM (VALUES
         -- A worker also says how it is, which calls of the dead are still leased, which index is due, and how many there should be.
         ('vectorize_worker', '{work, status, lease, next_maintenance, wanted_workers}'::text[]),
-        ('vectorize_reader', '{status, failures, recent_failures, generations, quota, quota_minutes, spend, estimate, search, search_by, hybrid_search, embed_query,
+        ('vectorize_reader', '{status, failures, recent_failures, generations, quota, quota_minutes, spend, estimate, search, search_by, hybrid_search, search_graph, embed_query,
                                wanted_workers}'),
         ('vectorize_admin', '{set_deployment, set_search_share, calibrate, define, declared, pause, resume, retry, reembed, verify,
                               switch, rollback, discard, remove, work, next_maintenance, status, failures, recent_failures, generations, quota, quota_minutes,
-                              spend, estimate, search, search_by, hybrid_search, embed_query, job, deployment, lease, wanted_workers}'),
-        ('vectorize_owner', '{grant_rights, check_source, sample_texts}')) AS r (role, names)
+                              spend, estimate, search, search_by, hybrid_search, search_graph, embed_query, job, deployment, lease, wanted_workers}'),
+        ('vectorize_owner', '{grant_rights, check_source, sample_texts, define_graph, remove_graph, graph_labels}')) AS r (role, names)
 $$;
 
 -- Those, and what the caller needs beneath them: code that runs with the caller's rights names what it calls and reads, with the

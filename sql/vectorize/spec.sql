@@ -11,9 +11,9 @@ $$;
 
 -- A specification with its defaults; chunks are rows of a table.
 CREATE OR REPLACE FUNCTION vectorize.full_spec(spec jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT vectorize.spec_defaults() || vectorize.operation_defaults(spec)
-        || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec)
+        || CASE WHEN jsonb_typeof(spec -> 'chunking') = 'object' THEN jsonb '{"target": "table"}' ELSE '{}' END || jsonb_strip_nulls(spec) || vectorize.graph_defaults(spec)
 $$;
 
 -- The definition that a job has now: that of its newest wish, a generation that is not complete yet where there is one.

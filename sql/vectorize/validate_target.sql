@@ -32,6 +32,10 @@ DECLARE
     side_table oid;
     there pg_attribute;
 BEGIN
+    IF spec ->> 'operation' IN ('vertex', 'edge') THEN
+        RETURN QUERY SELECT * FROM vectorize.graph_problems(source_table, spec);
+        RETURN;
+    END IF;
     RETURN QUERY SELECT * FROM vectorize.index_problems(spec);
     IF spec ->> 'target' = 'column' THEN
         SELECT * INTO there FROM pg_attribute AS a

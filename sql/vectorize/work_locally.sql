@@ -23,6 +23,7 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF r.outcome = 'embed' THEN
         CASE j.operation
+            WHEN 'vertex', 'edge' THEN r.value := content::jsonb;
             WHEN 'split' THEN r.pieces := vectorize.split(content, j.chunk_tokens, j.chunk_overlap, d.bytes_per_token);
         END CASE;
     END IF;
