@@ -23,6 +23,7 @@ from components import (
     existing_account_rules,
     existing_rules,
     existing_server_rules,
+    graph_rules,
     job_rules,
     network_rules,
     operation_rules,
@@ -37,6 +38,7 @@ from components.ai_settings import AiSettings, DeploymentSettings
 from components.catalogue.extensions import REQUIRES
 from components.cost_settings import CostSettings
 from components.existing_settings import ExistingSettings
+from components.graph_settings import GraphName, GraphSettings
 from components.job_settings import JobSettings
 from components.key_vault_settings import KeyVaultSettings
 from components.mistakes import Findings, Mistake, SettingsError, parse
@@ -57,6 +59,7 @@ PROJECT = "postgres-genai"
 
 NamedColumns = Annotated[dict[ConfigName, VectorColumn], BeforeValidator(decode_json)]
 NamedJobs = Annotated[dict[ConfigName, JobSettings], BeforeValidator(decode_json)]
+NamedGraphs = Annotated[dict[GraphName, GraphSettings], BeforeValidator(decode_json)]
 
 
 class StackSettings(Section):
@@ -118,6 +121,10 @@ class StackSettings(Section):
     jobs: NamedJobs = Field(
         default={},
         description="Jobs by name, vectorizations and enrichments: table, template, operation, deployment, target, ...",
+    )
+    graphs: NamedGraphs = Field(
+        default={},
+        description="Graphs of the extension age by name, kept in step with tables: vertices, edges, readers.",
     )
     workers: WorkerSettings = Field(
         default_factory=WorkerSettings,
@@ -193,6 +200,7 @@ class StackSettings(Section):
         ai_rules.check(settings, findings)
         job_rules.check(settings, findings)
         operation_rules.check(settings, findings)
+        graph_rules.check(settings, findings)
         operations_rules.check(settings, findings)
         worker_rules.check(settings, findings)
         if findings.mistakes:

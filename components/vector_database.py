@@ -1,7 +1,7 @@
 """VectorDatabase: what happens inside PostgreSQL, in the order in which each step finds what it needs.
 
 extensions -> azure_ai settings -> SQL of the project (engine, search, sample) -> vector columns -> statistics -> jobs
--> workers that pg_cron runs.
+and graphs -> workers that pg_cron runs.
 Each job is one resource, and jobs run side by side: they share the deployment's quota inside the database. A preview
 shows beside each job what a full backfill would cost.
 """
@@ -17,6 +17,7 @@ import pulumi
 from components.ai_accounts import AiAccounts
 from components.dynamic.azure_ai_settings import AzureAiSettings, AzureAiSettingsArgs
 from components.dynamic.extension import Extension, ExtensionArgs
+from components.dynamic.graph import Graph, GraphArgs
 from components.dynamic.source_statistics import SourceStatistics, SourceStatisticsArgs
 from components.dynamic.sql_migration import SqlMigration, SqlMigrationArgs
 from components.dynamic.vector_schema import VectorSchema, VectorSchemaArgs
@@ -86,6 +87,8 @@ class VectorDatabase(pulumi.ComponentResource):
             "unavailable": dict(self._settings.unavailable),
             "jobs": {job: self._job(job, statistics) for job in sorted(self._settings.jobs)},
         }
+        if self._settings.graphs:
+            self.exports["graphs"] = {name: self._graph(name) for name in sorted(self._settings.graphs)}
         if self._settings.workers.schedule is not None:
             self._schedule(self._settings.workers.schedule.parallel)
         self.ready = self._jobs or self._last
@@ -203,6 +206,25 @@ class VectorDatabase(pulumi.ComponentResource):
         done = int(status.get("embedded") or 0) if isinstance(status, Mapping) else 0
         found = estimate(wanted, quota_of(wanted, self._settings), tables, as_of)
         pulumi.log.info(sentence(found, wanted, done=done), resource=job)
+
+    def _graph(self, name: str) -> pulumi.Output[dict[str, Any]]:
+        """Declare and load a graph, beside the jobs: nothing of it is called, and it draws on no quota."""
+        wanted = self._settings.graphs[name]
+        graph = Graph(
+            f"{self._name}-graph-{name}",
+            GraphArgs(
+                **self._access,
+                graph=wanted.plain(name),
+                engine=migrations.digest("vectorize"),
+                workers=wanted.workers,
+                timeout_seconds=wanted.timeout_seconds,
+                revision=wanted.revision,
+                remove_on_delete=not self._settings.retain_data,
+            ),
+            self._next(),
+        )
+        self._jobs.append(graph)
+        return graph.labels
 
     def _schedule(self, parallel: int) -> None:
         """Let pg_cron run workers, once the jobs are there and their backfills are over."""
