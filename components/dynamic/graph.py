@@ -120,8 +120,9 @@ class GraphProvider(Provider[WantedGraph]):
         with session(wanted.connection, lock="catalog") as conn:
             for line in graph.define(conn, wanted.graph):
                 progress(line)
-            for name in names if compare else ():
-                health.sweep(conn, name)
+            for label in graph.labels(conn, wanted.name):
+                if compare or label.written != label.present:
+                    health.sweep(conn, label.job)
         unfinished = False
         for name in names:
             status = vectorization.backfill(

@@ -98,9 +98,13 @@ DECLARE
         SELECT substr(c, 13) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
         WHERE s.setrole = quote_ident(reader)::regrole AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND c LIKE 'search_path=%'
         ORDER BY s.setdatabase DESC LIMIT 1);
+    statement text := format('ALTER ROLE %I IN DATABASE %I SET search_path FROM CURRENT', reader, current_database());
 BEGIN
     IF reads AND path !~ '\mag_catalog\M' IS DISTINCT FROM false THEN
-        EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %s, ag_catalog', reader, current_database(), coalesce(path, '"$user", public'));
+        -- A role may set its own path, so what it says becomes no part of a statement.
+        PERFORM set_config('search_path', coalesce(path, '"$user", public') || ', ag_catalog', true);
+        EXECUTE statement;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     ELSIF NOT reads AND path = '"$user", public, ag_catalog' AND NOT EXISTS (SELECT FROM vectorize.graph AS g WHERE reader = ANY (g.readers) AND g.name <> graph) THEN
         EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET search_path', reader, current_database());
     END IF;
@@ -155,8 +159,10 @@ END
 $$;
 
 -- Empties a label that its job leaves: age 1.5.0 lets superusers alone drop one ("unrecognized class ID" for all others).
-CREATE OR REPLACE FUNCTION vectorize.empty_label(j vectorize.job) RETURNS void
+CREATE OR REPLACE FUNCTION vectorize.empty_label(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job := (SELECT o FROM vectorize.job AS o WHERE o.id = job_id AND vectorize.in_graph(o));
 BEGIN
     IF to_regclass(vectorize.label_name(j.arguments ->> 'graph', j.arguments ->> 'label')) IS NOT NULL THEN
         EXECUTE format('TRUNCATE %s', vectorize.label_name(j.arguments ->> 'graph', j.arguments ->> 'label'));

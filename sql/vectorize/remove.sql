@@ -44,10 +44,11 @@ BEGIN
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '2s', true);
             FOREACH j IN ARRAY jobs LOOP
-                PERFORM vectorize.take_down(j.id, keep_vectors);
                 IF NOT keep_vectors AND vectorize.in_graph(j) THEN
-                    PERFORM vectorize.empty_label(j);
-                ELSIF NOT keep_vectors AND vectorize.table_name(j.target_table) IS NOT NULL THEN
+                    PERFORM vectorize.empty_label(j.id);
+                END IF;
+                PERFORM vectorize.take_down(j.id, keep_vectors);
+                IF NOT vectorize.in_graph(j) AND NOT keep_vectors AND vectorize.table_name(j.target_table) IS NOT NULL THEN
                     words := (SELECT pg_catalog.string_agg(i.name, ', ') FROM vectorize.words_indexes(j, j.source) AS i WHERE NOT i.wanted);
                     EXECUTE pg_catalog.format('SET LOCAL ROLE %I', vectorize.owner_of(j));
                     EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)

@@ -219,6 +219,9 @@ def test_a_reader_asks_from_a_fresh_session(graph: VectorDatabase) -> None:
         before = conn.execute("SHOW search_path").fetchone()
     with graph.connect(SUPERUSER) as conn:
         conn.execute("CREATE ROLE reader LOGIN; GRANT reader TO deployer WITH ADMIN TRUE")
+    with graph.connect("reader") as conn:  # its own path is no statement
+        conn.execute("SELECT set_config('search_path', 'a;create/**/table/**/public.taken()', false)")
+        conn.execute(f"ALTER ROLE reader IN DATABASE {graph.name} SET search_path FROM CURRENT")
     try:
         graph.execute("CALL vectorize.define_graph('trade', '{reader}')")
         with graph.connect("reader") as conn:
@@ -233,6 +236,9 @@ def test_a_reader_asks_from_a_fresh_session(graph: VectorDatabase) -> None:
             assert cypher(conn, "MATCH (v:Later) RETURN v") == []
         with graph.connect() as conn:
             assert conn.execute("SHOW search_path").fetchone() == before
+        assert graph.value("SELECT to_regclass('public.taken') IS NULL")
+        graph.execute(f"ALTER ROLE reader IN DATABASE {graph.name} RESET search_path")
+        graph.execute("CALL vectorize.define_graph('trade', '{reader}')")
         graph.execute("CALL vectorize.define_graph('trade', '{}')")
         with graph.connect("reader") as conn:
             assert conn.execute("SHOW search_path").fetchone() == before
