@@ -24,6 +24,8 @@ from database import migrations
 from emulator.postgres.account import SHORT_FOLDER
 from emulator.postgres.backend import Services
 from emulator.postgres.embedded import EmbeddedBackend
+from emulator.postgres.installation import Installations
+from emulator.postgres.wheel import WheelInstallations
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -57,12 +59,21 @@ def _quiet(line: str) -> None:
 class BenchServer:
     """One server; its databases are made from a template that has pgvector, the stub and the engine."""
 
-    def __init__(self, settings: dict[str, str], services: Services | None = None) -> None:
-        """Name the settings, and where the AI services listen; nothing is started yet."""
+    def __init__(
+        self,
+        settings: dict[str, str],
+        services: Services | None = None,
+        source: type[Installations] = WheelInstallations,
+    ) -> None:
+        """Name the settings, where the AI services listen, and where PostgreSQL comes from; nothing is started yet.
+
+        That of Debian has age, preloaded, in every database.
+        """
         self._home = Path(tempfile.mkdtemp(prefix="postgres-genai-bench-"))
         self._backend = EmbeddedBackend(
-            self._home, services or Services("127.0.0.1:9", "127.0.0.1:9", self._home / "ca.pem")
+            self._home, services or Services("127.0.0.1:9", "127.0.0.1:9", self._home / "ca.pem"), source
         )
+        self._graphs = source is not WheelInstallations
         self._http = services is not None
         self._settings = settings
         self._made = 0
@@ -74,9 +85,14 @@ class BenchServer:
         with self.connect("postgres", SUPERUSER) as conn:
             for name, value in self._settings.items():
                 conn.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-            conn.execute("ALTER SYSTEM SET azure.extensions = 'azure_ai,vector'")
+            conn.execute("ALTER SYSTEM SET azure.extensions = 'age,azure_ai,vector'")
+            if self._graphs:
+                conn.execute("ALTER SYSTEM SET shared_preload_libraries = 'age'")
         asyncio.run(self._backend.restart(_NAME))
         self._make_database(_TEMPLATE, "template1")
+        if self._graphs:
+            with self.connect(_TEMPLATE) as conn:
+                conn.execute("CREATE EXTENSION age")
         with self.connect(_TEMPLATE, SUPERUSER) as conn:
             conn.execute("CREATE EXTENSION vector")
             if not self._http:

@@ -17,6 +17,8 @@ from benchmarks.outcome import Chart, Outcome, Result, merge
 from benchmarks.progress import Progress
 from benchmarks.server import SETTINGS, SMALL_SETTINGS, BenchDatabase, BenchServer
 from emulator.postgres.backend import Services
+from emulator.postgres.installation import Installations
+from emulator.postgres.wheel import WheelInstallations
 
 T = TypeVar("T")
 
@@ -33,9 +35,11 @@ class Bench:
         return quick if self.quick else full
 
     @contextmanager
-    def server(self, services: Services | None = None) -> Iterator[BenchServer]:
+    def server(
+        self, services: Services | None = None, source: type[Installations] = WheelInstallations
+    ) -> Iterator[BenchServer]:
         """Run a server of its own; it is removed whatever happens."""
-        server = BenchServer(SMALL_SETTINGS if self.quick else SETTINGS, services)
+        server = BenchServer(SMALL_SETTINGS if self.quick else SETTINGS, services, source)
         try:
             with self.progress.step("a server with the engine", 3):
                 server.start()
@@ -51,7 +55,7 @@ class Bench:
 
 
 class Benchmark(Protocol):
-    """A module such as b01_*.py (of the engine) or q01_*.py (of searches).
+    """A module such as b01_*.py (of the engine), g01_*.py (of graphs) or q01_*.py (of searches).
 
     Attributes:
         ID: "B1", "Q1" and so on, as its module is named.

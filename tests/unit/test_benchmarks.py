@@ -38,7 +38,7 @@ def report(*values: float | Exception) -> Report:
 
 
 def test_every_benchmark_of_the_contract_is_there_once() -> None:
-    expected = [*(f"B{number}" for number in range(1, 16)), "Q1", "Q2", "Q3"]
+    expected = [*(f"B{number}" for number in range(1, 16)), "G1", "Q1", "Q2", "Q3"]
     assert [benchmark.ID for benchmark in all_benchmarks()] == expected
     for benchmark in all_benchmarks():
         assert benchmark.TITLE
@@ -46,8 +46,8 @@ def test_every_benchmark_of_the_contract_is_there_once() -> None:
         assert benchmark.RUNS >= 1
 
 
-def test_the_whole_run_is_planned_for_forty_minutes_at_most() -> None:
-    assert sum(benchmark.SECONDS * benchmark.RUNS for benchmark in all_benchmarks()) <= 40 * 60
+def test_the_whole_run_is_planned_for_forty_five_minutes_at_most() -> None:
+    assert sum(benchmark.SECONDS * benchmark.RUNS for benchmark in all_benchmarks()) <= 45 * 60
 
 
 def test_several_runs_become_their_median_with_their_spread() -> None:
