@@ -45,7 +45,7 @@ class JobSpec:
     template: str
     deployment: str
     key: tuple[str, ...] = ()
-    operation: str = "embed"  # or one of components.catalogue.operations
+    operation: str = "embed"  # or another of sql/vectorize/operation.sql
     arguments: Mapping[str, Any] = field(default_factory=dict)  # of the operation
     target: str = "column"  # "column" | "table"
     column: str = "embedding"
