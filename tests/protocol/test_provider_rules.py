@@ -14,7 +14,9 @@ from pulumi import UNKNOWN
 from pulumi.dynamic.dynamic import ResourceProvider, serialize_provider
 
 from components.dynamic.azure_ai_settings import AzureAiSettingsProvider
+from components.dynamic.database_principal import DatabasePrincipalProvider
 from components.dynamic.extension import ExtensionProvider
+from components.dynamic.graph import GraphProvider
 from components.dynamic.replica_firewall import ReplicaFirewallProvider
 from components.dynamic.restart_if_pending import RestartIfPendingProvider
 from components.dynamic.source_statistics import SourceStatisticsProvider
@@ -43,6 +45,7 @@ DEPLOYMENT = {
     "requestsPerMinute": 2100,
     "pricePerMillionTokens": 0.02,
 }
+GRAPH = {"name": "parties", "vertices": {"Vendor": {"table": "public.vendors"}}, "edges": {}, "readers": []}
 JOB = {"name": "line-items", "table": "public.line_items", "template": "{description}", "deployment": "embedding"}
 
 # Provider, valid inputs, the input that says which object it is, and another value of it.
@@ -107,6 +110,18 @@ CASES: list[tuple[type[ResourceProvider], dict[str, Any], str, Any]] = [
         "pg-2",
     ),
     (WorkerScheduleProvider, {**ACCESS, "parallel": 4, "cronDatabase": "postgres"}, "cronDatabase", "contracts"),
+    (
+        DatabasePrincipalProvider,
+        {**ACCESS, "principal": "workers", "objectId": "o", "roles": ["vectorize_worker"], "functions": []},
+        "principal",
+        "others",
+    ),
+    (
+        GraphProvider,
+        {**ACCESS, "graph": GRAPH, "workers": 2, "timeoutSeconds": 60, "revision": 1, "removeOnDelete": False},
+        "graph",
+        {**GRAPH, "name": "other"},
+    ),
 ]
 NAMES = [case[0].__name__ for case in CASES]
 every = pytest.mark.parametrize(("provider", "inputs", "identity", "other"), CASES, ids=NAMES)
@@ -128,7 +143,9 @@ def test_a_provider_is_pickled_as_a_reference(
 def test_the_paths_of_the_providers_are_frozen() -> None:
     assert sorted(f"{case[0].__module__}.{case[0].__qualname__}" for case in CASES) == [
         "components.dynamic.azure_ai_settings.AzureAiSettingsProvider",
+        "components.dynamic.database_principal.DatabasePrincipalProvider",
         "components.dynamic.extension.ExtensionProvider",
+        "components.dynamic.graph.GraphProvider",
         "components.dynamic.replica_firewall.ReplicaFirewallProvider",
         "components.dynamic.restart_if_pending.RestartIfPendingProvider",
         "components.dynamic.source_statistics.SourceStatisticsProvider",
