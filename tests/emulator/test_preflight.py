@@ -94,7 +94,7 @@ def test_what_the_region_lacks_and_what_the_quota_has_no_room_for(look: Look) ->
     found = look(deployments=deployments, jobs={}, sample=False)
     said = [f"{finding.check}: {finding.found} {finding.do}" for finding in found.findings if finding.status == PROBLEM]
     assert any("deployments.chat: gpt-5.5 is not in eastus2" in line for line in said)
-    assert any("351 asked, 350 of 350 free" in line and "Lower the capacity to 350" in line for line in said)
+    assert any("351 asked; 350 of 350 free" in line and "Lower the capacity to 350" in line for line in said)
     elsewhere = look(location="westeurope", deployments={"embedding": deployments["embedding"]}, jobs={}, sample=False)
     assert "has no Standard in westeurope" in wrong(elsewhere)["models"]
 
