@@ -11,7 +11,7 @@ from emulator.providers.resource_types import RESOURCE_TYPES, ResourceType
 
 _INTRODUCTION = """# Resource types
 
-What of pulumi-azure-native 3.29.0 this project knows: the types that its stacks use, and what a change of an input does. `python -m emulator types` prints this page from
+What of pulumi-azure-native 3.29.0 this project knows: the types that its stacks use and a few beside them, and what a change of an input does. `python -m emulator types` prints this page from
 [`emulator/providers/resource_types.yaml`](../emulator/providers/resource_types.yaml); a test holds the two together, and each entry to the installed package.
 
 Every name in a resource's path replaces it: its resource group, its parents, its own name. Besides, the provider replaces for the inputs of the fourth column; `spec` means that the API's

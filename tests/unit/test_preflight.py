@@ -333,6 +333,10 @@ def test_missing_rights_are_named() -> None:
     assert found.status == PROBLEM
     assert found.found.endswith("may not, in the subscription: Microsoft.Authorization/roleAssignments/write.")
     assert statuses(rights.judge(wanted().actions, [permission(["*"])], "me", "the subscription", "GET")) == [OK]
+    assert "User Access Administrator" not in found.do
+    (found,) = rights.judge(wanted(lock=True).actions, contributor, "pipeline", "the subscription", "GET permissions")
+    assert "Microsoft.Authorization/locks/write" in found.found
+    assert "User Access Administrator" in found.do
 
 
 SUBSCRIPTION = {"subscriptionId": "s", "displayName": "Contracts", "state": "Enabled", "tenantId": "t1"}

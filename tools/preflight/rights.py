@@ -19,6 +19,10 @@ _ROLES = (
     "Contributor (b24988ac-6180-42a0-ab88-20f7382dd24c) covers the resources, and Role Based Access Control "
     "Administrator (f58310d9-a9f6-439a-9e8d-f62e7b41a168) the role assignments: docs/first-deployment.md."
 )
+_OTHER_RIGHTS = (
+    " Locks and role definitions are in neither: they take User Access Administrator "
+    "(18d7d88d-d35e-4fb5-a5c3-7773c20a72d9), or lock: false and no cost.autostop."
+)
 
 
 def check(wanted: Wanted, manager: ResourceManager, caller: Caller) -> list[Finding]:
@@ -43,10 +47,15 @@ def judge(
             check=CHECK,
             status=PROBLEM,
             found=f"{caller} may not, in {where}: {', '.join(missing)}.",
-            do=f"Ask an owner for the roles there. {_ROLES}",
+            do=f"Ask an owner for the roles there. {_ROLES}{_OTHER_RIGHTS if any(map(_is_other, missing)) else ''}",
             read=read,
         )
     ]
+
+
+def _is_other(action: str) -> bool:
+    """Tell whether an action is one of Microsoft.Authorization that the second role does not have."""
+    return action.startswith("Microsoft.Authorization/") and "/roleAssignments/" not in action
 
 
 def permitted(action: str, permissions: Sequence[Mapping[str, Any]]) -> bool:
