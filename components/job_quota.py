@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from components.catalogue.models import REQUESTS_PER_MINUTE_PER_CAPACITY, TOKENS_PER_MINUTE_PER_CAPACITY
+from database.vectorization import Deployment
 
 if TYPE_CHECKING:
     from components.job_settings import JobSettings
     from components.settings import StackSettings
 
 
-@dataclass(frozen=True)
-class JobQuota:
-    """One bucket of the engine, which all jobs share that call the same.
-
-    Attributes:
-        name: of the deployment, or of the function.
-        model: of the deployment, or `language`.
-        dimensions: None where it makes no vectors.
-        tokens_per_minute: None where only requests are limited.
-        requests_per_minute: its limit.
-        price_per_million_tokens: in USD; None where no price is known.
-    """
-
-    name: str
-    model: str
-    dimensions: int | None
-    tokens_per_minute: int | None
-    requests_per_minute: int
-    price_per_million_tokens: float | None
+class JobQuota(Deployment):
+    """One bucket of the engine, which all jobs share that call the same deployment, or the same function of Language."""
 
     def to_props(self) -> dict[str, Any]:
         """Return it with the names that the job resource takes, without what is None."""

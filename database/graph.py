@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from database.connection import explained
-from database.errors import DatabaseError
+from database.definition import defining
 
 _OF_A_LABEL = ("properties", "filter", "from", "to")
 
@@ -58,31 +58,15 @@ def define(conn: psycopg.Connection, graph: Mapping[str, Any]) -> list[str]:
     Raises:
         DatabaseError: what is wrong with the graph; labels before the one at fault are defined.
     """
-    said: list[str] = []
-
-    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-        if diagnostic.severity_nonlocalized == "NOTICE":
-            said.append(diagnostic.message_primary or "")
-
     wanted = jobs(graph)
     names = [job["name"] for job in wanted]
-    conn.add_notice_handler(note)
-    try:
-        with explained(f"graph {graph['name']}"):
-            conn.execute("CALL vectorize.define_graph(%s, %s)", [graph["name"], list(graph["readers"])])
-            gone = [one.job for one in labels(conn, graph["name"]) if one.job not in names]
-            for job in reversed(gone):  # edges before the vertices that they end at
-                conn.execute("CALL vectorize.remove(%s, false)", [job])
-            for spec in wanted:
-                conn.execute("CALL vectorize.define(%s)", [Jsonb(spec)])
-    except DatabaseError as error:
-        cause = error.__context__
-        # Mistakes in a definition are the engine's own text, so they are shown as they are.
-        if isinstance(cause, psycopg.errors.InvalidParameterValue) and cause.diag.message_primary:
-            raise DatabaseError(cause.diag.message_primary) from None
-        raise
-    finally:
-        conn.remove_notice_handler(note)
+    with defining(conn, f"graph {graph['name']}") as said:
+        conn.execute("CALL vectorize.define_graph(%s, %s)", [graph["name"], list(graph["readers"])])
+        gone = [one.job for one in labels(conn, graph["name"]) if one.job not in names]
+        for job in reversed(gone):  # edges before the vertices that they end at
+            conn.execute("CALL vectorize.remove(%s, false)", [job])
+        for spec in wanted:
+            conn.execute("CALL vectorize.define(%s)", [Jsonb(spec)])
     return said
 
 

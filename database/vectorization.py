@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from database import backfilling
 from database.connection import explained
+from database.definition import defining
 from database.errors import DatabaseError
 
 Connect = Callable[[], psycopg.Connection]
@@ -158,35 +159,19 @@ def define(conn: psycopg.Connection, deployment: Deployment, spec: JobSpec, *, s
     Raises:
         DatabaseError: what is wrong with the job, everything at once; nothing is changed then.
     """
-    said: list[str] = []
-
-    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-        if diagnostic.severity_nonlocalized == "NOTICE":
-            said.append(diagnostic.message_primary or "")
-
-    conn.add_notice_handler(note)
-    try:
-        with explained(f"job {spec.name}"):
-            conn.execute(
-                "SELECT vectorize.set_deployment(%s, %s, %s, %s, %s, %s::numeric)",
-                [
-                    deployment.name,
-                    deployment.model,
-                    deployment.dimensions,
-                    deployment.tokens_per_minute,
-                    deployment.requests_per_minute,
-                    None if deployment.price_per_million_tokens is None else str(deployment.price_per_million_tokens),
-                ],
-            )
-            conn.execute("CALL vectorize.define(%s)", [Jsonb(spec.to_json() | {"state": state})])
-    except DatabaseError as error:
-        cause = error.__context__
-        # The list of mistakes is the engine's own text about a definition, so it is shown as it is.
-        if isinstance(cause, psycopg.errors.InvalidParameterValue) and cause.diag.message_primary:
-            raise DatabaseError(cause.diag.message_primary) from None
-        raise
-    finally:
-        conn.remove_notice_handler(note)
+    with defining(conn, f"job {spec.name}") as said:
+        conn.execute(
+            "SELECT vectorize.set_deployment(%s, %s, %s, %s, %s, %s::numeric)",
+            [
+                deployment.name,
+                deployment.model,
+                deployment.dimensions,
+                deployment.tokens_per_minute,
+                deployment.requests_per_minute,
+                None if deployment.price_per_million_tokens is None else str(deployment.price_per_million_tokens),
+            ],
+        )
+        conn.execute("CALL vectorize.define(%s)", [Jsonb(spec.to_json() | {"state": state})])
     return said
 
 
