@@ -3,31 +3,18 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from emulator.ai import answers, deployments, tokens
-from emulator.ai.authentication import COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE, OPENAI_ROLES, Operation, authorize
-from emulator.ai.errors import invalid_request, resource_not_found
+from emulator.ai.errors import invalid_request
 from emulator.ai.models import EMBEDDING_MODELS
-from emulator.ai.quota import Quota, estimate_tokens
-from emulator.ai.usage import Usage
-from emulator.arm.lookup import Account, Lookup
-from emulator.identity import Identity
+from emulator.ai.quota import estimate_tokens
+from emulator.arm.lookup import Account
 
 _CREATED = 1_700_000_000  # the same answer for the same request
-_DENIED = (
-    "The principal `{{principal}}` lacks the required data action "
-    "`Microsoft.CognitiveServices/accounts/OpenAI/deployments/chat/completions/action` to perform `POST {path}` "
-    "operation."
-)
-_BY_DEPLOYMENT = Operation(OPENAI_ROLES, _DENIED.format(path="/openai/deployments/{{deployment-id}}/chat/completions"))
-_BY_MODEL = Operation(
-    OPENAI_ROLES, _DENIED.format(path="/openai/v1/chat/completions"), (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE), True
-)
 
 
 def _messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -91,32 +78,13 @@ def _answer(messages: list[tuple[str, str]], schema: Mapping[str, Any] | None, m
     return orjson.dumps(body), prompt + completion
 
 
-class Chat:
+class Chat(deployments.DeploymentOperation):
     """The chat completions of every account."""
 
-    def __init__(self, lookup: Lookup, identity: Identity, usage: Usage, quota: Quota, executor: Executor) -> None:
-        self._lookup = lookup
-        self._identity = identity
-        self._usage = usage
-        self._gate = deployments.Gate(quota, usage, "ChatCompletions_Create")
-        self._executor = executor
+    route = "chat/completions"
+    name = "ChatCompletions_Create"
 
-    async def by_deployment(self, request: web.Request, account: Account) -> web.Response:
-        """Answer the classic route, where the deployment is in the path."""
-        authorize(request, account, self._lookup, self._identity, _BY_DEPLOYMENT)
-        version = request.query.get("api-version", "")
-        if not deployments.API_VERSION.fullmatch(version):
-            raise resource_not_found()
-        body = await deployments.body_of(request)
-        return await self._complete(account, request.match_info["deployment"], body, version)
-
-    async def by_model(self, request: web.Request, account: Account) -> web.Response:
-        """Answer the v1 route, where the deployment is the body's `model`."""
-        authorize(request, account, self._lookup, self._identity, _BY_MODEL)
-        body = await deployments.body_of(request)
-        return await self._complete(account, str(body.get("model") or ""), body, "v1")
-
-    async def _complete(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
+    async def _respond(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
         deployment = deployments.find(account, name)
         if deployment.model in EMBEDDING_MODELS:
             raise deployments.wrong_model("chatCompletion", deployment.model)

@@ -2,18 +2,26 @@
 
 import re
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from emulator.ai.errors import ServiceError, invalid_request, refusal
+from emulator.ai.authentication import COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE, OPENAI_ROLES, Operation, authorize
+from emulator.ai.errors import ServiceError, invalid_request, refusal, resource_not_found
 from emulator.ai.quota import Quota, Remaining, Throttled
 from emulator.ai.usage import Usage
-from emulator.arm.lookup import Account, Deployment
+from emulator.arm.lookup import Account, Deployment, Lookup
+from emulator.identity import Identity
 
-API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_DENIED = (
+    "The principal `{{principal}}` lacks the required data action "
+    "`Microsoft.CognitiveServices/accounts/OpenAI/deployments/{route}/action` to perform `POST {path}` operation."
+)
 _NO_DEPLOYMENT = (
     "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, "
     "please wait a moment and try again."
@@ -88,6 +96,45 @@ class Gate:
         )
         headers = {"Retry-After": str(seconds), "Retry-After-Ms": str(throttled.milliseconds)}
         return refusal(429, "429", message, headers)
+
+
+class DeploymentOperation(ABC):
+    """One operation of the deployments of every account, by both of its routes."""
+
+    route: str
+    """How its paths end."""
+    name: str
+    """What the service's refusals call it."""
+
+    def __init__(self, lookup: Lookup, identity: Identity, usage: Usage, quota: Quota, executor: Executor) -> None:
+        """Name who may call it, what counts its use, and where its answers are computed."""
+        self._lookup = lookup
+        self._identity = identity
+        self._usage = usage
+        self._gate = Gate(quota, usage, self.name)
+        self._executor = executor
+        classic = _DENIED.format(route=self.route, path=f"/openai/deployments/{{{{deployment-id}}}}/{self.route}")
+        v1 = _DENIED.format(route=self.route, path=f"/openai/v1/{self.route}")
+        self._by_deployment = Operation(OPENAI_ROLES, classic)
+        self._by_model = Operation(OPENAI_ROLES, v1, (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE), True)
+
+    async def by_deployment(self, request: web.Request, account: Account) -> web.Response:
+        """Answer the classic route, where the deployment is in the path."""
+        authorize(request, account, self._lookup, self._identity, self._by_deployment)
+        version = request.query.get("api-version", "")
+        if not _API_VERSION.fullmatch(version):
+            raise resource_not_found()
+        return await self._respond(account, request.match_info["deployment"], await body_of(request), version)
+
+    async def by_model(self, request: web.Request, account: Account) -> web.Response:
+        """Answer the v1 route, where the deployment is the body's `model` and no api-version is needed."""
+        authorize(request, account, self._lookup, self._identity, self._by_model)
+        body = await body_of(request)
+        return await self._respond(account, str(body.get("model") or ""), body, "v1")
+
+    @abstractmethod
+    async def _respond(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
+        """Answer a request to the deployment of this name."""
 
 
 def answer_headers(account: Account, deployment: Deployment, remaining: Remaining) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,28 +10,11 @@ import orjson
 from aiohttp import web
 
 from emulator.ai import deployments, tokens, vectors
-from emulator.ai.authentication import (
-    COGNITIVE_AUDIENCE,
-    FOUNDRY_AUDIENCE,
-    OPENAI_ROLES,
-    Operation,
-    authorize,
-)
-from emulator.ai.errors import invalid_request, resource_not_found
+from emulator.ai.errors import invalid_request
 from emulator.ai.models import EMBEDDING_MODELS, MAX_INPUT_TOKENS, MAX_INPUTS, MAX_REQUEST_TOKENS, EmbeddingModel
-from emulator.ai.quota import Quota, Remaining, estimate_tokens
-from emulator.ai.usage import Usage
-from emulator.arm.lookup import Account, Deployment, Lookup
-from emulator.identity import Identity
+from emulator.ai.quota import Remaining, estimate_tokens
+from emulator.arm.lookup import Account, Deployment
 
-_DENIED = (
-    "The principal `{{principal}}` lacks the required data action "
-    "`Microsoft.CognitiveServices/accounts/OpenAI/deployments/embeddings/action` to perform `POST {path}` operation."
-)
-_BY_DEPLOYMENT = Operation(OPENAI_ROLES, _DENIED.format(path="/openai/deployments/{{deployment-id}}/embeddings"))
-_BY_MODEL = Operation(
-    OPENAI_ROLES, _DENIED.format(path="/openai/v1/embeddings"), (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE), True
-)
 _BAD_INPUT = "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
 
 
@@ -118,31 +100,13 @@ def _answer(wanted: _Wanted, model: EmbeddingModel) -> tuple[bytes, int]:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), total
 
 
-class Embeddings:
+class Embeddings(deployments.DeploymentOperation):
     """The embeddings operation of every account."""
 
-    def __init__(self, lookup: Lookup, identity: Identity, usage: Usage, quota: Quota, executor: Executor) -> None:
-        self._lookup = lookup
-        self._identity = identity
-        self._usage = usage
-        self._gate = deployments.Gate(quota, usage, "Embeddings_Create")
-        self._executor = executor
+    route = "embeddings"
+    name = "Embeddings_Create"
 
-    async def by_deployment(self, request: web.Request, account: Account) -> web.Response:
-        """Answer the classic route, where the deployment is in the path."""
-        authorize(request, account, self._lookup, self._identity, _BY_DEPLOYMENT)
-        version = request.query.get("api-version", "")
-        if not deployments.API_VERSION.fullmatch(version):
-            raise resource_not_found()
-        return await self._embed(account, request.match_info["deployment"], await deployments.body_of(request), version)
-
-    async def by_model(self, request: web.Request, account: Account) -> web.Response:
-        """Answer the v1 route, where the deployment is the body's `model` and no api-version is needed."""
-        authorize(request, account, self._lookup, self._identity, _BY_MODEL)
-        body = await deployments.body_of(request)
-        return await self._embed(account, str(body.get("model") or ""), body, "v1")
-
-    async def _embed(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
+    async def _respond(self, account: Account, name: str, body: Mapping[str, Any], version: str) -> web.Response:
         deployment = deployments.find(account, name)
         model = EMBEDDING_MODELS.get(deployment.model)
         if model is None:
