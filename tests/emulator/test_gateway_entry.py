@@ -13,6 +13,9 @@ import psycopg
 import pytest
 
 from emulator.identity import Identity, Principal
+from emulator.postgres.account import Account
+from emulator.postgres.debian import DebianInstallation, make_root
+from emulator.postgres.debian_root import loader
 from tests.emulator.gateway_site import (
     DEPLOYER,
     EVERYONE,
@@ -180,13 +183,22 @@ def test_nothing_secret_is_logged(site: Site, caplog: pytest.LogCaptureFixture) 
         assert secret not in caplog.text
 
 
-@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed; that of the wheel has no TLS")
+@pytest.fixture
+def psql(request: pytest.FixtureRequest) -> list[str]:
+    """The system's psql, else that of Debian's packages; the wheel's knows no TLS."""
+    if found := shutil.which("psql"):
+        return [found]
+    request.getfixturevalue("debian")
+    installation = DebianInstallation("", make_root(Account.choose()))
+    return [*loader(installation.folder), str(installation.program_folder / "psql")]
+
+
 @pytest.mark.parametrize("user", [LOGIN, "deployer"])
-def test_psql_comes_in_by_the_environment_alone(site: Site, user: str) -> None:
+def test_psql_comes_in_by_the_environment_alone(site: Site, psql: list[str], user: str) -> None:
     password = PASSWORD if user == LOGIN else site.token()
     result = subprocess.run(
         [
-            "psql",
+            *psql,
             "--no-psqlrc",
             "-Atc",
             "SELECT current_user",
