@@ -44,6 +44,10 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.embeds(j vectorize.job) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT j.operation = 'embed' $$;
 
+-- Whether a job's operation calls a service or a model, so that there is a quota.
+CREATE OR REPLACE FUNCTION vectorize.calls_something(j vectorize.job) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT needs IS NOT NULL FROM vectorize.operation_named(j.operation) $$;
+
 -- The type of the column that a job's values go to, as a definition writes it.
 CREATE OR REPLACE FUNCTION vectorize.value_type(j vectorize.job) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

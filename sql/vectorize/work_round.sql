@@ -43,7 +43,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO d FROM vectorize.deployment AS o WHERE o.name = j.deployment;
-    calls := d.name IS NOT NULL AND j.operation NOT IN ('split', 'vertex', 'edge');
+    calls := vectorize.calls_something(j);
     -- Where the last call had not to wait, this one may try.
     wait := CASE WHEN NOT calls THEN 0 WHEN s.waited THEN vectorize.wait_seconds(d) ELSE vectorize.held_back(d) END;
     left_seconds := extract(epoch FROM s.deadline - pg_catalog.clock_timestamp());
