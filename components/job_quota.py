@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class JobQuota(Deployment):
-    """One bucket of the engine, which all jobs share that call the same deployment, or the same function of Language."""
+    """One bucket of the engine, which all jobs share that call the same deployment or function of Language."""
 
     def to_props(self) -> dict[str, Any]:
         """Return it with the names that the job resource takes, without what is None."""
