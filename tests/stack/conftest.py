@@ -25,6 +25,7 @@ from emulator.state import Home, Settings
 from tools.places import ROOT, VENV
 
 LEFT_OUT = (".git", ".venv", ".stacks", ".emulator", ".*_cache", "__pycache__", "tests", "docs", "*.pyc", ".hypothesis")
+OUTER = ("STACK", "TARGET", "BACKEND", "PYTHONPATH", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 PROJECT = "postgres-genai"
 DATABASES = "https://ossrdbms-aad.database.windows.net"  # whom a token for databases is for
 SECONDS = 300  # longest that one command may take before the test gives up on it
@@ -48,10 +49,8 @@ class Workplace:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the commands: the homes, no terminal, nothing of an outer test run."""
-        own = {
-            key: value for key, value in os.environ.items() if key not in ("STACK", "TARGET", "BACKEND", "PYTHONPATH")
-        }
+        """The environment of the commands: the homes, no terminal, nothing of an outer test run or an outer `make`."""
+        own = {key: value for key, value in os.environ.items() if key not in OUTER}
         return {
             **own,
             "EMULATOR_HOME": str(self.homes / "emulator"),
