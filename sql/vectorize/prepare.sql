@@ -46,7 +46,7 @@ BEGIN
               FROM (SELECT DISTINCT ON (o.digest) o.digest, o.content, octet_length(o.content) AS bytes FROM judged AS o
                     WHERE o.outcome = 'embed' ORDER BY o.digest) AS t
               WINDOW w AS (ORDER BY t.digest)) AS i
-    ), counted AS (
+    ), counted AS MATERIALIZED (  -- once, not for each text
         SELECT sum(i.tokens)::float8 / sum(i.bytes) AS tokens_a_byte FROM inputs AS i WHERE i.tokens IS NOT NULL
     )
     SELECT (SELECT array_agg(ROW(o.version, o.outcome, o.digest, NULL,
