@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from emulator.postgres.kinds import BACKENDS
+from emulator.postgres.kinds import BACKENDS, refusal
 
 SUBSCRIPTION_ID = "00000000-0000-4000-8000-000000000002"
 TENANT_ID = "00000000-0000-4000-8000-000000000001"
@@ -144,8 +144,8 @@ class Settings:
         Raises:
             StateError: The home has another one, or there is none of that name.
         """
-        if wanted and wanted not in BACKENDS:
-            raise StateError(f"BACKEND={wanted} is no backend; there are: {', '.join(BACKENDS)}.")
+        if wanted and (reason := refusal(wanted)):
+            raise StateError(reason)
         has = self.backend or (BACKENDS[0] if home.settings.exists() else "")
         if wanted and has and wanted != has:
             raise StateError(

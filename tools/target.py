@@ -28,7 +28,7 @@ def ensure_emulator() -> dict[str, str]:
     """Start the emulator where it is not running, and return the environment that leads to it.
 
     Raises:
-        Failure: it does not start, or has another backend than BACKEND.
+        Failure: it does not start, has another backend than BACKEND, or BACKEND names none.
     """
     environment = emulator_environment()
     wanted = os.environ.get("BACKEND")
@@ -44,8 +44,17 @@ def ensure_emulator() -> dict[str, str]:
 
 
 def backend() -> str:
-    """Return which backend runs PostgreSQL on this machine: the one that BACKEND names, or that the emulator has."""
-    return os.environ.get("BACKEND") or _recorded_backend()
+    """Return which backend runs PostgreSQL on this machine: the one that BACKEND names, or that the emulator has.
+
+    Raises:
+        Failure: BACKEND names none.
+    """
+    from emulator.postgres.kinds import refusal
+
+    wanted = os.environ.get("BACKEND")
+    if wanted and (reason := refusal(wanted)):
+        raise Failure(reason)
+    return wanted or _recorded_backend()
 
 
 def what_runs(fqdn: str | None) -> dict[str, str]:

@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 BACKENDS = ("embedded", "debian")
 """Their names; the first is the one that nobody has to ask for."""
 
+_WHY_NOT_EXTERNAL = (
+    "The emulator has no backend for a PostgreSQL that somebody else runs (external): it makes, restarts and removes "
+    "its servers, puts files beside them, and lets Entra users in without a password, for which a superuser's log-in "
+    "is not enough (docs/adr/0018-servers-of-its-own.md). Leave BACKEND out, or choose one of: {names}. A flexible "
+    "server that is on Azure already is used with existing.server and TARGET=azure (docs/existing.md)."
+)
+
+
+def refusal(kind: str) -> str:
+    """Return why there is no backend of a name, and what to do; nothing where there is one."""
+    if kind in BACKENDS:
+        return ""
+    names = ", ".join(BACKENDS)
+    # Either form of a libpq connection string may hold a password, so it is not repeated.
+    if kind == "external" or "://" in kind or "=" in kind:
+        return _WHY_NOT_EXTERNAL.format(names=names)
+    return f"BACKEND={kind} is no backend; there are: {names}."
+
 
 def make_backend(kind: str, home: Path, services: Services) -> EmbeddedBackend:
     """Return the backend of a name.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from emulator.state import Home, Settings
 from tests.emulator.arm_daemon import RESOURCES
-from tests.emulator.conftest import run_emulator
+from tests.emulator.conftest import ROOT, run_emulator
 from tests.emulator.whole_emulator import call, make_server, postmasters
 
 
@@ -87,6 +88,26 @@ def test_a_home_keeps_its_backend(home: Path, monkeypatch: pytest.MonkeyPatch) -
         run_emulator(home, "stop")
     monkeypatch.setenv("BACKEND", "oracle")
     assert "BACKEND=oracle is no backend" in run_emulator(home, "start").stderr
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["external", "postgresql://super:Never-show-5-this@db/x", "host=db user=super password=Never-show-5-this"],
+)
+def test_a_postgresql_of_somebody_else_is_refused_and_its_password_not_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("BACKEND", wanted)
+    refused = run_emulator(home, "start")
+    assert refused.returncode == 1
+    assert "no backend for a PostgreSQL that somebody else runs" in refused.stderr
+    assert "Leave BACKEND out, or choose one of: embedded, debian." in refused.stderr
+    pages = re.findall(r"docs/[\w/-]+\.md", refused.stderr)
+    assert len(pages) == 2
+    assert all((ROOT / page).is_file() for page in pages)
+    kept = "".join(path.read_text() for path in home.rglob("*") if path.is_file())
+    assert "Never-show" not in refused.stdout + refused.stderr + kept
+    assert not (home / "emulator.json").exists()
 
 
 def test_env_is_read_by_a_shell(home: Path) -> None:

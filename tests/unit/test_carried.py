@@ -8,7 +8,9 @@ import pytest
 
 from components.settings import StackSettings
 from tools import carried
+from tools.commands import up
 from tools.failure import Failure
+from tools.target import EMULATOR
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
@@ -38,6 +40,19 @@ def test_another_backend_is_named_where_one_carries_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(carried, "config_values", lambda _: {"extensions": ["age", "vector", "pg_cron", "citext"]})
     carried.refuse_missing_extensions("dev", "debian")
     assert carried.hollow_extensions("dev", "debian") == []
+
+
+@pytest.mark.parametrize("wanted", ["external", "postgresql://super:Never-show-5-this@db/x", "oracle"])
+def test_a_backend_that_there_is_not_is_refused_before_the_stack_is_judged(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("BACKEND", wanted)
+    monkeypatch.setattr(up, "ready", lambda *_: pytest.fail("something was begun"))
+    with pytest.raises(Failure) as failure:
+        up.up("debian", EMULATOR, [], as_json=False)  # asks for more than an unknown backend is taken to carry
+    assert "no backend" in failure.value.what
+    assert "embedded, debian" in failure.value.what
+    assert "Never-show" not in str(failure.value)
 
 
 @pytest.mark.parametrize(
