@@ -12,6 +12,7 @@ from database import backfilling
 from database.connection import explained
 from database.definition import defining
 from database.errors import DatabaseError
+from database.up_to_date import up_to_date
 
 Connect = Callable[[], psycopg.Connection]
 
@@ -132,6 +133,8 @@ class JobStatus:
 
     def line(self) -> str:
         """Return the progress line: rows, rows/s, tokens, time left."""
+        waiting, filling = self.pending + self.leased, self.next_generation is not None
+        ready = up_to_date(self.embedded + self.empty, self.rows, waiting, filling=filling)
         left = "" if self.eta_seconds is None else f", about {self.eta_seconds} s left"
         bad = f", {self.quarantined} in quarantine" if self.quarantined else ""
         empty = f" ({self.empty:,} without text)" if self.empty else ""
@@ -142,7 +145,7 @@ class JobStatus:
         )
         error = f" (last error: {self.last_error})" if self.last_error and not self.rows_per_second else ""
         return (
-            f"{self.name}: {self.embedded + self.empty:,} of {self.rows:,} rows{empty}{beside}, "
+            f"{self.name}: {ready:,} of {self.rows:,} rows{empty}{beside}, "
             f"{self.rows_per_second:.0f} rows/s, about {self.tokens:,} tokens{bad}{left}{error}"
         )
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from database import vectorization
 from tests.postgres.vector_server import VectorDatabase, digest
+from tools.watch import page as progress
 
 THROTTLED = (
     "azure_openai.create_embeddings: 429: Requests to the Embeddings_Create Operation have exceeded call rate limit of "
@@ -324,6 +326,20 @@ def test_status_counts_are_true_and_change_with_each_step(db: VectorDatabase) ->
     db.execute("SELECT vectorize.fold_counters()")
     assert db.value("SELECT count(*) FROM vectorize.delta") == 0
     assert {name: db.status()[name] for name in before} == before
+
+
+def test_a_row_whose_text_changed_is_done_with_its_new_vector_and_not_before(db: VectorDatabase) -> None:
+    db.make_docs(20)
+    db.work()
+    assert progress.line(db.status()).startswith("docs: 20 of 20 rows (100 %), nothing left to do")
+    db.execute("UPDATE docs SET body = body || ' again' WHERE id <= 5")
+    assert (progress.done(db.status()), progress.percent(db.status())) == (15, 75)
+    assert "catching up, 5 pending" in progress.facts(db.status())
+    with db.connect() as conn:
+        (found,) = vectorization.status(conn)
+    assert found.line().startswith("docs: 15 of 20 rows, ")
+    db.work()
+    assert progress.line(db.status()).startswith("docs: 20 of 20 rows (100 %), nothing left to do")
 
 
 def test_rates_are_of_the_last_minute_and_the_rest_takes_as_long(db: VectorDatabase) -> None:

@@ -37,13 +37,23 @@ def test_all_names_of_the_data_are_camel_case() -> None:
 
 
 def test_a_row_without_a_text_is_done_wherever_rows_are_counted() -> None:
-    job = replace(JOB, rows=10, embedded=4, empty=3)
+    job = replace(JOB, rows=10, embedded=4, empty=3, pending=2, leased=1)
     assert done(facts(job)) == 7
     assert done({"embedded": 4.0, "rows": 10.0}) == 4  # as an engine's output that an older version recorded
     assert done({}) is None
     assert "7 of 10 rows (3 without text)" in job.line()
     row = {**facts(job), "rows_per_second": 0, "tokens_per_second": 0, "index_state": "none", "cost_usd": 0}
     assert "7 of 10 rows (70 %)" in line({**row, "name": "docs", "eta_seconds": None})
+
+
+def test_a_row_with_an_older_vector_is_not_done_wherever_rows_are_counted() -> None:
+    job = replace(JOB, rows=10, embedded=10, pending=2, leased=1)
+    assert done(facts(job)) == 7
+    assert "7 of 10 rows" in job.line()
+    filling = replace(job, next_generation=2, next_embedded=7)
+    assert done(facts(filling)) == 10
+    assert "10 of 10 rows, 7 of them in generation 2" in filling.line()
+    assert list(jobs_table({"docs": {"embedded": 10, "rows": 10, "remaining": 3}}, 140).columns[3].cells) == ["7 of 10"]
 
 
 def test_what_an_up_left_for_later_is_in_its_table() -> None:

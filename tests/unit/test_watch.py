@@ -31,7 +31,7 @@ def job(**changes: Any) -> dict[str, Any]:
 
 def idle(**changes: Any) -> dict[str, Any]:
     done = {"embedded": 990, "pending": 0, "leased": 0, "eta_seconds": 0, "index_state": "ready"}
-    return job(**done, **changes)
+    return job(**{**done, **changes})
 
 
 def printed(snapshot: Snapshot | None, trouble: str = "", width: int = 100, now: datetime = NOW) -> str:
@@ -51,12 +51,23 @@ def test_a_working_job_shows_its_share_speed_and_time_left() -> None:
 
 
 def test_nothing_is_called_done_before_it_is() -> None:
-    assert percent(job(embedded=999, empty=0)) == 99
-    assert percent(job(rows=0, embedded=0, empty=0)) == 100
+    assert percent(job(embedded=999, empty=0, pending=1, leased=0)) == 99
+    assert percent(idle(rows=0, embedded=0, empty=0)) == 100
     assert "nothing left to do" in facts(idle())
     filling = idle(generation=1, next_generation=2, next_embedded=40)
     assert "nothing left to do" not in facts(filling)
     assert "generation 2 is being filled: 40 of 1,000" in facts(filling)
+
+
+def test_rows_with_an_older_vector_are_not_done() -> None:
+    changed = idle(pending=3)
+    assert percent(changed) == 99
+    assert "997 of 1,000 rows (99 %)" in line(changed)
+    assert "catching up, 3 pending" in facts(changed)
+    assert "3 pending" in facts(idle(embedded=987, pending=3))  # new ones, which had none yet
+    assert percent(idle(pending=2000)) == 0  # each row changed twice, and nobody looked yet
+    assert percent(idle(rows=0, embedded=0, empty=0, pending=1)) == 0  # a row that was deleted
+    assert percent(idle(pending=1000, next_generation=2, next_embedded=40)) == 100  # what waits is the next one's
 
 
 def test_a_job_that_nobody_works_on_says_so() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from database.up_to_date import up_to_date
 from tools import target as targets
 from tools.events import CHANGING
 
@@ -92,7 +93,7 @@ def slowest(events: Events) -> str:
 def jobs_table(jobs: dict[str, dict[str, Any]], width: int) -> Table:
     """Lay out the jobs, each with what is done and what it cost.
 
-    Done are rows that are embedded and those without a text, as in the lines of progress and on the page of `--watch`.
+    Done are rows whose present text is embedded and those without one, as in the lines of progress and in `--watch`.
 
     Args:
         jobs: what is known of each: from the database, or as the last `up` or `refresh` recorded it.
@@ -124,9 +125,13 @@ def jobs_table(jobs: dict[str, dict[str, Any]], width: int) -> Table:
 
 
 def done(job: dict[str, Any]) -> object:
-    """Return how many rows of a job need no more work: what is embedded, and what has no text to embed."""
-    embedded = job.get("embedded")
-    return embedded + (job.get("empty") or 0) if isinstance(embedded, int | float) else None
+    """Return how many rows of a job need no more work: their present text is embedded, or they have none to embed."""
+    embedded, rows = job.get("embedded"), job.get("rows")
+    if not isinstance(embedded, int | float) or not isinstance(rows, int | float):
+        return embedded
+    waiting = int(job.get("pending") or 0) + int(job.get("leased") or 0)
+    has = int(embedded) + int(job.get("empty") or 0)
+    return up_to_date(has, int(rows), waiting, filling=bool(job.get("nextGeneration")))
 
 
 def number(value: object) -> str:

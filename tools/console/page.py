@@ -155,7 +155,7 @@ def _job(job: dict[str, Any], now: datetime) -> dict[str, Any]:
         "source": job["source"],
         "state": job["state"],
         "reason": job.get("reason") or "",
-        "done": done(job) if job["rows"] else 1,
+        "done": done(job) if job["rows"] else percent(job) // 100,
         "rows": max(1, job["rows"]),
         "percent": percent(job),
         "count": count(job),

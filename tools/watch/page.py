@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from database.up_to_date import up_to_date
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -59,7 +61,8 @@ def facts(job: dict[str, Any]) -> list[str]:
     """Return what there is to say about a job besides its share that is done; nothing that is 0."""
     found = []
     if job["pending"] or job["leased"]:
-        found += [*_speed([job]), _left(job), f"{job['pending']:,} pending"]
+        catching_up = "catching up, " if done(job) < job["embedded"] + job["empty"] else ""
+        found += [*_speed([job]), _left(job), f"{catching_up}{job['pending']:,} pending"]
         if job["leased"]:
             found.append(f"{job['leased']:,} leased")
     elif not job.get("next_generation"):
@@ -82,7 +85,7 @@ def facts(job: dict[str, Any]) -> list[str]:
 
 def percent(job: dict[str, Any]) -> int:
     """Return the share of a job's rows that is done, rounded down, so that 100 means all."""
-    return int(100 * done(job) / job["rows"]) if job["rows"] else 100
+    return int(100 * done(job) / job["rows"]) if job["rows"] else 0 if job["pending"] or job["leased"] else 100
 
 
 def _heading(stack: str, snapshot: Snapshot | None, now: datetime) -> Text:
@@ -107,7 +110,7 @@ def _jobs(jobs: list[dict[str, Any]]) -> list[RenderableType]:
         bar.add_column(ratio=1)
         bar.add_column(width=5, justify="right")
         bar.add_column(width=max(len(count(job)) for job in jobs), justify="right")
-        progress = ProgressBar(total=max(1, job["rows"]), completed=done(job) if job["rows"] else 1)
+        progress = ProgressBar(total=max(1, job["rows"]), completed=done(job) if job["rows"] else percent(job) / 100)
         bar.add_row(Text(job["name"], style="bold"), progress, f"{percent(job)} %", count(job))
         parts += [Text(""), bar, Padding(_said(job), (0, 0, 0, wide + 2))]
     working = [job for job in jobs if job["pending"] or job["leased"]]
@@ -165,8 +168,9 @@ def _speed(jobs: list[dict[str, Any]]) -> list[str]:
 
 
 def done(job: dict[str, Any]) -> int:
-    """Return how many of a job's rows are done: embedded, or without a text."""
-    return int(job["embedded"] + job["empty"])
+    """Return how many of a job's rows are done: their present text is embedded, or they have none."""
+    filling = bool(job.get("next_generation"))
+    return up_to_date(job["embedded"] + job["empty"], job["rows"], job["pending"] + job["leased"], filling=filling)
 
 
 def count(job: dict[str, Any]) -> str:
