@@ -21,12 +21,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ import numpy as np
 import psycopg
 import yaml
 
+from benchmarks.busy_table import TABLE, Latencies, writing
 from emulator.ai import vectors
 from emulator.ai.models import EMBEDDING_MODELS
 from tools import session
@@ -42,41 +41,8 @@ from tools.pulumi import open_stack
 
 STACK = "drill"
 CONFIG = ROOT / f"Pulumi.{STACK}.yaml"
-RATE = 100  # changes a second
 PHASE_SECONDS = 60.0  # each of the two before the job
 BATCH = 100  # the job's own default
-
-# What a table of an application has: indexes on text and time, a trigger that stamps, one that keeps an audit.
-TABLE = """
-CREATE TABLE public.articles (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n bigint NOT NULL UNIQUE, title text NOT NULL, body text,
-    category text NOT NULL, views integer NOT NULL DEFAULT 0, touched timestamptz NOT NULL DEFAULT now());
-CREATE INDEX ON public.articles USING gin (to_tsvector('english', coalesce(body, '')));
-CREATE INDEX ON public.articles (category, touched);
-CREATE TABLE public.article_audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, article uuid, title text);
-CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF NEW.title <> OLD.title OR NEW.body IS DISTINCT FROM OLD.body THEN NEW.touched := now(); END IF;
-        RETURN NEW;
-    END $$;
-CREATE TRIGGER touch BEFORE UPDATE ON public.articles FOR EACH ROW EXECUTE FUNCTION public.touch();
-CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN INSERT INTO public.article_audit (article, title) VALUES (NEW.id, NEW.title); RETURN NULL; END $$;
-CREATE TRIGGER audit AFTER UPDATE OF title, body ON public.articles FOR EACH ROW EXECUTE FUNCTION public.audit();
-"""
-
-
-@dataclass
-class Latencies:
-    """Seconds that each of a writer's statements took, and what failed."""
-
-    seconds: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def percentile(self, share: float) -> float:
-        """Return the seconds within which this share of the statements was done."""
-        ordered = sorted(self.seconds)
-        return round(ordered[int(share * (len(ordered) - 1))], 5)
 
 
 def library_texts() -> Iterator[str]:
@@ -106,26 +72,6 @@ def texts(path: str | None, rows: int) -> list[str]:
     if len(found) < rows:
         sys.exit(f"There are {len(found):,} different texts, and {rows:,} are needed.")
     return found
-
-
-def write(stop: threading.Event, rows: int, seen: Latencies, connection: psycopg.Connection[Any], seed: int) -> None:
-    """Change rows at a steady rate until told to stop: every second change is one of the text."""
-    chance = random.Random(seed)
-    began = time.monotonic()
-    for number in itertools.count():
-        if stop.wait(max(0.0, began + number / RATE - time.monotonic())):
-            return
-        n = chance.randrange(rows)
-        at = time.perf_counter()
-        try:
-            if number % 2:
-                connection.execute("UPDATE public.articles SET views = views + 1 WHERE n = %s", [n])
-            else:
-                connection.execute("UPDATE public.articles SET title = title || '.' WHERE n = %s", [n])
-        except psycopg.Error as error:
-            seen.errors.append(str(error))
-        else:
-            seen.seconds.append(time.perf_counter() - at)
 
 
 @dataclass(frozen=True)
@@ -185,14 +131,14 @@ def run(wanted: argparse.Namespace) -> Result:
             for number, text in enumerate(found):
                 copy.write_row((number, text.split("\n")[0][:80], text, f"category {number % 20}"))
         admin.execute("VACUUM ANALYZE public.articles")
-        with writing(wanted, before, writer):
+        with writing(wanted.rows, before, writer, wanted.seed):
             time.sleep(PHASE_SECONDS)
-        with writing(wanted, beside_calls, writer):
+        with writing(wanted.rows, beside_calls, writer, wanted.seed):
             call_without_job(found, wanted.capacity)
         sent = texts_sent()
         configure(wanted, job=True)
         began = time.monotonic()
-        with writing(wanted, during, writer):
+        with writing(wanted.rows, during, writer, wanted.seed):
             tools("up", "--stack", STACK)
             took = time.monotonic() - began
         admin.execute("CALL vectorize.work('articles', 600)")  # what the writer changed at the very end
@@ -224,19 +170,6 @@ def call_without_job(found: list[str], capacity: int) -> None:
             page = next(pages)
             conn.execute("SELECT count(*) FROM azure_openai.create_embeddings('embedding', %s::text[], 100)", [page])
             due += sum(len(text) for text in page) / 4 / (capacity * 1000 / 60)
-
-
-@contextmanager
-def writing(wanted: argparse.Namespace, seen: Latencies, conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Let the writer change rows for the length of the block."""
-    stop = threading.Event()
-    writer = threading.Thread(target=write, args=(stop, wanted.rows, seen, conn, wanted.seed))
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()
 
 
 def configure(wanted: argparse.Namespace, *, job: bool) -> None:

@@ -99,7 +99,7 @@ def test_the_server_is_killed_in_mid_run_and_goes_on(docs: FaultDatabase, dice: 
                 "SELECT id FROM docs WHERE mod(id, 10) = 0 AND body <> %s || id", [f"written before kill {step} "]
             )
             assert lost == []
-        # A batch each; and of the rows that changed, those that were claimed in the moment in which the change was committed.
+        # A batch each; and of the rows that changed, those that were claimed while the change was being committed.
         changing = math.ceil(docs.batch / 10)
         docs.end(twice=kills * workers * (docs.batch + changing))
 
