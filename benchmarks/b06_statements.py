@@ -13,7 +13,7 @@ from benchmarks.workers import drain
 
 ID = "B6"
 TITLE = "slowdown of users' statements, table target with its index live"
-SECONDS = 150.0
+SECONDS = 60.0
 RUNS = 1
 
 ROUNDS = 21

@@ -11,7 +11,7 @@ from benchmarks.workers import drain, share_embedded
 
 ID = "B8"
 TITLE = "WAL bytes a row"
-SECONDS = 60.0
+SECONDS = 20.0
 RUNS = 1
 
 WORKERS = 4

@@ -15,7 +15,7 @@ from benchmarks.workers import share_embedded, timed_job
 
 ID = "B13"
 TITLE = "memory of a worker process, growth of the time of a row"
-SECONDS = 200.0
+SECONDS = 80.0
 RUNS = 1
 
 CONNECTIONS = 8

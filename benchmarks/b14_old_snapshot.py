@@ -15,7 +15,7 @@ from benchmarks.workers import running, share_embedded
 
 ID = "B14"
 TITLE = "rows a second beside an old snapshot"
-SECONDS = 270.0
+SECONDS = 150.0
 RUNS = 1
 
 # As many after as before: each autovacuum takes seconds of it, wherever it falls.

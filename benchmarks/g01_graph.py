@@ -15,7 +15,7 @@ from emulator.postgres.kinds import make_ready
 
 ID = "G1"
 TITLE = "loading a graph"
-SECONDS = 300.0
+SECONDS = 100.0
 RUNS = 1
 
 VENDORS = 10_000

@@ -38,7 +38,7 @@ def report(*values: float | Exception) -> Report:
 
 
 def test_every_benchmark_of_the_contract_is_there_once() -> None:
-    expected = [*(f"B{number}" for number in range(1, 16)), "G1", "Q1", "Q2", "Q3"]
+    expected = [*(f"B{number}" for number in range(1, 16)), "G1", "Q1", "Q2", "Q3", "W1"]
     assert [benchmark.ID for benchmark in all_benchmarks()] == expected
     for benchmark in all_benchmarks():
         assert benchmark.TITLE
