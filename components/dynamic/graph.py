@@ -66,7 +66,7 @@ class WantedGraph:
 
 
 class GraphProvider(Provider[WantedGraph]):
-    """Declares the graph and loads it; finds labels whose rows are fewer, or more, than were written."""
+    """Declares the graph and loads it; finds labels whose rows are fewer, or more, than were written and left there."""
 
     inputs = frozenset(
         {
@@ -108,20 +108,20 @@ class GraphProvider(Provider[WantedGraph]):
 
     def make(self, wanted: WantedGraph) -> dict[str, Any]:
         """Declare the graph and load it."""
-        return self._run(wanted, compare=False)
+        return self._run(wanted, {}, compare=False)
 
     def change(self, had: Mapping[str, Any], wanted: WantedGraph) -> dict[str, Any]:
         """Declare it anew, compare where something was found missing, and write what that makes due."""
         found = bool(had.get("drift") or had.get("damage"))
-        return self._run(wanted, compare=found or normal(had.get("revision", 1)) != wanted.revision)
+        return self._run(wanted, _added(had), compare=found or normal(had.get("revision", 1)) != wanted.revision)
 
-    def _run(self, wanted: WantedGraph, *, compare: bool) -> dict[str, Any]:
+    def _run(self, wanted: WantedGraph, added: Mapping[str, int], *, compare: bool) -> dict[str, Any]:
         names = [job["name"] for job in graph.jobs(wanted.graph)]
         with session(wanted.connection, lock="catalog") as conn:
             for line in graph.define(conn, wanted.graph):
                 progress(line)
             for label in graph.labels(conn, wanted.name):
-                if compare or label.written != label.present:
+                if compare or label.present - label.written != added.get(label.label, 0):
                     health.sweep(conn, label.job)
         unfinished = False
         for name in names:
@@ -134,12 +134,12 @@ class GraphProvider(Provider[WantedGraph]):
             )
             unfinished = unfinished or not status.caught_up
         with connect(wanted.connection) as conn:
-            return {
-                "labels": _counts(graph.labels(conn, wanted.name)),
-                "unfinished": unfinished,
-                "drift": {},
-                "damage": [],
-            }
+            labels = graph.labels(conn, wanted.name)
+        # What was missing is there again, so what is too many is somebody else's.
+        stays = {label.label: label.present - label.written for label in labels if label.present > label.written}
+        for where, number in stays.items():
+            progress(f"graph {wanted.name}: {where} has {number} that somebody else added (vectorize.added_to_graph)")
+        return {"labels": _counts(labels), "added": stays, "unfinished": unfinished, "drift": {}, "damage": []}
 
     def find(self, had: Mapping[str, Any], wanted: WantedGraph) -> dict[str, Any] | None:
         """Read the stored definition, count each label, and look at the triggers and the state of its job."""
@@ -155,9 +155,11 @@ class GraphProvider(Provider[WantedGraph]):
                 for status in vectorization.status(conn, label.job)
                 if status.state != "active"
             ]
+        added = _added(had)
+        more = {label.label: label.present - label.written - added.get(label.label, 0) for label in labels}
         outs: dict[str, Any] = {
             "labels": _counts(labels),
-            "drift": {label.label: label.present - label.written for label in labels if label.present != label.written},
+            "drift": {name: number for name, number in more.items() if number},
             "damage": damage + resting,
             "unfinished": bool(had.get("unfinished")),
         }
@@ -177,12 +179,17 @@ class Graph(Resource, module="postgresql", name="Graph"):
     labels: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, args: GraphArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = args.props(labels=None, unfinished=None, drift=None, damage=None)
+        props = args.props(labels=None, added=None, unfinished=None, drift=None, damage=None)
         super().__init__(GraphProvider(), name, props, opts)
 
 
 def _counts(labels: list[graph.LabelStatus]) -> dict[str, int]:
     return {label.label: label.present for label in labels}
+
+
+def _added(had: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many rows that somebody else added the last run left in each label."""
+    return {label: int(number) for label, number in (had.get("added") or {}).items()}
 
 
 def _as_declared(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

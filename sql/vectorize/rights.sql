@@ -14,7 +14,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         ('vectorize_admin', '{set_deployment, set_search_share, calibrate, define, declared, pause, resume, retry, reembed, verify,
                               switch, rollback, discard, remove, work, next_maintenance, status, failures, recent_failures, generations, quota, quota_minutes,
                               spend, estimate, search, search_by, hybrid_search, search_graph, embed_query, job, deployment, lease, wanted_workers}'),
-        ('vectorize_owner', '{grant_rights, check_source, sample_texts, define_graph, remove_graph, graph_labels}')) AS r (role, names)
+        ('vectorize_owner', '{grant_rights, check_source, sample_texts, define_graph, remove_graph, graph_labels, added_to_graph}')) AS r (role, names)
 $$;
 
 -- Those, and what the caller needs beneath them: code that runs with the caller's rights names what it calls and reads, with the

@@ -3,7 +3,8 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- Compares every row with its receipt, every receipt with its row, and queues what differs; workers mend it. `report` says what
--- was found: missing (never embedded, or its vector was removed), stale (another text), orphaned (the row is gone).
+-- was found: missing (never embedded, or its vector was removed), stale (another text), orphaned (the row is gone). Of a label of a
+-- graph, what is there is compared too, and `added` tells what somebody else put there.
 CREATE OR REPLACE PROCEDURE vectorize.verify(job text, INOUT report jsonb DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -14,6 +15,10 @@ BEGIN
     report := '{"missing": 0, "stale": 0, "orphaned": 0}';
     FOREACH j IN ARRAY ARRAY(SELECT r FROM vectorize.job_rows(verify.job) AS r WHERE r.standing <> 'previous') LOOP
         PERFORM vectorize.ensure_steps(j.id);
+        IF vectorize.in_graph(j) THEN
+            PERFORM vectorize.empty_receipts(j.id);
+            COMMIT;
+        END IF;
         PERFORM vectorize.restart_sweep(j.id);
         COMMIT;
         LOOP
@@ -23,8 +28,14 @@ BEGIN
         END LOOP;
         one := vectorize.sweep_report(j.id);
         report := (SELECT pg_catalog.jsonb_object_agg(r.key, r.value::bigint + (one ->> r.key)::bigint) FROM pg_catalog.jsonb_each_text(report) AS r);
+        IF vectorize.in_graph(j) THEN
+            report := pg_catalog.jsonb_set(report, '{added}', pg_catalog.to_jsonb(vectorize.count_added(j.id)));
+        END IF;
     END LOOP;
     RAISE NOTICE 'job %: % missing, % stale, % orphaned', verify.job, report ->> 'missing', report ->> 'stale', report ->> 'orphaned';
+    IF (report ->> 'added')::bigint > 0 THEN
+        RAISE NOTICE 'job %: % that somebody else added stay (vectorize.added_to_graph)', verify.job, report ->> 'added';
+    END IF;
 END
 $$;
 

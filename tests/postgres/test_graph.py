@@ -120,9 +120,86 @@ def test_an_edge_deleted_by_hand_is_found_and_mended(graph: VectorDatabase) -> N
     graph.execute('DELETE FROM trade."SIGNED" WHERE ctid IN (SELECT ctid FROM trade."SIGNED" LIMIT 3)')
     assert graph.value("SELECT written - present FROM vectorize.graph_labels('trade') WHERE label = 'SIGNED'") == 3
     report = graph.value("CALL vectorize.verify('trade.SIGNED')")
-    assert report == {"missing": 0, "stale": 3, "orphaned": 0}
+    assert report == {"missing": 0, "stale": 3, "orphaned": 0, "added": 0}
     graph.work()
     assert edges(graph) == wanted(graph)
+
+
+def by_hand(db: VectorDatabase, statement: str) -> None:
+    """Write what the engine does not see: it is no row of a table."""
+    with db.connect(options="-csearch_path=public,ag_catalog") as conn:
+        assert conn.execute(statement.encode()).rowcount > 0
+
+
+def everything(db: VectorDatabase) -> list[tuple[Any, ...]]:
+    return db.rows(
+        'SELECT concat(id), NULL, NULL, concat(properties) FROM trade."Vendor" UNION ALL '
+        'SELECT concat(id), concat(start_id), concat(end_id), concat(properties) FROM trade."SIGNED" ORDER BY 1'
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "statement"),
+    [
+        ("trade.Vendor", """UPDATE trade."Vendor" SET properties = '{"id": 3, "name": "x"}' WHERE properties @> '{"id": 3}'"""),
+        ("trade.Vendor", """UPDATE trade."Vendor" SET properties = CAST(replace(concat(properties), '{', '{"more": 1, ') AS agtype) WHERE properties @> '{"id": 3}'"""),
+        # The same number in another type: equal to age.
+        ("trade.Vendor", """UPDATE trade."Vendor" SET properties = CAST(replace(concat(properties), '1.00::numeric', '1.0') AS agtype) WHERE properties @> '{"id": 4}'"""),
+        ("trade.SIGNED", """UPDATE trade."SIGNED" SET properties = '{"who": "hand"}' WHERE ctid = '(0,1)'"""),
+        ("trade.SIGNED", """UPDATE trade."SIGNED" SET start_id = (SELECT id FROM trade."Vendor" ORDER BY id DESC LIMIT 1) WHERE ctid = '(0,1)'"""),
+        ("trade.SIGNED", """UPDATE trade."SIGNED" SET end_id = (SELECT id FROM trade."Contract" ORDER BY id DESC LIMIT 1) WHERE ctid = '(0,1)'"""),
+    ],
+)  # fmt: skip
+def test_what_was_changed_by_hand_is_found_and_mended(graph: VectorDatabase, job: str, statement: str) -> None:
+    graph.work()
+    had = everything(graph)
+    by_hand(graph, statement)
+    assert everything(graph) != had
+    assert graph.rows("SELECT label FROM vectorize.graph_labels('trade') WHERE written <> present") == []
+    assert graph.value("CALL vectorize.verify(%s)", [job]) == {"missing": 0, "stale": 1, "orphaned": 0, "added": 0}
+    assert graph.work()["embedded"] == 1
+    assert everything(graph) == had
+    assert graph.value("CALL vectorize.verify(%s)", [job]) == {"missing": 0, "stale": 0, "orphaned": 0, "added": 0}
+    assert graph.work()["embedded"] == 0
+
+
+def test_rows_that_wait_or_are_left_out_are_not_taken_for_changed(graph: VectorDatabase) -> None:
+    graph.execute("UPDATE vendors SET state = 'closed' WHERE id = 1")
+    graph.execute("UPDATE contracts SET vendor_id = 77 WHERE id = 2")  # its vertex has an id, and is not there
+    graph.execute("UPDATE contracts SET vendor_id = NULL WHERE id = 3")
+    graph.work()
+    graph.execute("UPDATE vendors SET name = 'waits' WHERE id = 5")
+    for job, waits in (("trade.Vendor", 1), ("trade.Contract", 0), ("trade.SIGNED", 0)):
+        report = {"missing": 0, "stale": waits, "orphaned": 0, "added": 0}
+        assert graph.value("CALL vectorize.verify(%s)", [job]) == report
+    assert graph.work()["embedded"] == 1
+    assert edges(graph) == wanted(graph)
+
+
+def test_what_somebody_added_is_named_and_stays(graph: VectorDatabase) -> None:
+    """As many as were deleted, so that the count is right."""
+    graph.work()
+    by_hand(graph, """DELETE FROM trade."SIGNED" WHERE ctid = '(0,1)'""")
+    by_hand(
+        graph,
+        """INSERT INTO trade."SIGNED" (start_id, end_id, properties) SELECT start_id, end_id, '{"who": "hand"}' FROM trade."SIGNED" LIMIT 1""",
+    )
+    by_hand(graph, """INSERT INTO trade."Vendor" (properties) VALUES ('{"id": 3, "name": "another"}')""")
+    assert graph.value("CALL vectorize.verify('trade.SIGNED')") == {"missing": 0, "stale": 1, "orphaned": 0, "added": 1}
+    assert graph.notices[-1] == "job trade.SIGNED: 1 that somebody else added stay (vectorize.added_to_graph)"
+    assert graph.value("CALL vectorize.verify('trade.Vendor')") == {"missing": 0, "stale": 0, "orphaned": 0, "added": 1}
+    graph.work()
+    added = graph.rows("SELECT label, id, properties FROM vectorize.added_to_graph('trade')")
+    assert [(label, properties) for label, _, properties in added] == [
+        ("Vendor", '{"id": 3, "name": "another"}'),
+        ("SIGNED", '{"who": "hand"}'),
+    ]
+    assert ask(graph, f"MATCH ()-[e]->() WHERE id(e) = {added[1][1]} RETURN e.who") == ['"hand"']
+    assert edges(graph) == wanted(graph)
+    graph.execute("DELETE FROM vendors WHERE id = 9")
+    graph.execute("DELETE FROM contracts WHERE vendor_id = 9")
+    graph.work()
+    assert graph.rows("SELECT label, id, properties FROM vectorize.added_to_graph('trade')") == added
 
 
 def test_values_keep_their_types(graph: VectorDatabase) -> None:
@@ -288,7 +365,7 @@ def test_without_age_it_is_told(db: VectorDatabase) -> None:
         db.execute("CALL vectorize.define_graph('trade')")
 
 
-def test_workers_side_by_side_while_rows_change(graph: VectorDatabase) -> None:
+def test_workers_side_by_side_while_rows_change_and_are_compared(graph: VectorDatabase) -> None:
     """Edges in both directions, so that two workers could wait for each other in a circle."""
     label(graph, "edge", "contracts", {"label": "SIGNED_BY", "from": SIGNED["to"], "to": SIGNED["from"]})
     graph.execute("INSERT INTO contracts SELECT g, g % 700, 'c' FROM generate_series(1001, 5000) AS g")
@@ -303,7 +380,13 @@ def test_workers_side_by_side_while_rows_change(graph: VectorDatabase) -> None:
                 )
                 conn.execute("DELETE FROM contracts WHERE id = %s", [number + 7])
 
-    in_threads(change, lambda: graph.work_together(4))
+    def verify() -> None:
+        with graph.connect() as conn:
+            for job in 2 * ("trade.Vendor", "trade.Contract", "trade.SIGNED", "trade.SIGNED_BY"):
+                report = conn.execute("CALL vectorize.verify(%s)", [job]).fetchall()[0][0]
+                assert report["added"] == 0
+
+    in_threads(change, verify, lambda: graph.work_together(4))
     graph.work()
     assert edges(graph) == wanted(graph)
     back = ask(graph, "MATCH (c:Contract)-[:SIGNED_BY]->(v:Vendor) RETURN count(c)")

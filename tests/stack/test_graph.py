@@ -76,6 +76,26 @@ def test_an_edge_deleted_by_hand_is_found_by_refresh_and_mended_by_up(stack: Sta
     stack.run("up", "--expect-no-changes")
 
 
+def test_an_edge_added_by_hand_is_named_and_stays_and_what_was_changed_beside_it_is_mended(stack: StackAtWork) -> None:
+    had = count(stack, SIGNED)
+    changed = """SELECT count(*) FROM contracts."Vendor" AS v WHERE concat(v.properties) LIKE '%by hand%'"""
+    with stack.connect() as connection:
+        connection.execute(
+            'INSERT INTO contracts."SIGNED" (start_id, end_id) SELECT start_id, end_id FROM contracts."SIGNED" LIMIT 1'
+        )
+        connection.execute(
+            """UPDATE contracts."Vendor" SET properties = '{"name": "by hand"}' """
+            'WHERE ctid IN (SELECT ctid FROM contracts."Vendor" LIMIT 1)'
+        )
+    assert count(stack, changed) == 1
+    stack.run("refresh")
+    assert "vectorize.added_to_graph" in stack.run("up")
+    assert count(stack, SIGNED) == had + 1
+    assert count(stack, changed) == 0
+    stack.run("refresh", "--expect-no-changes")
+    stack.run("up", "--expect-no-changes")
+
+
 def test_taking_it_out_of_the_stack_drops_the_graph_and_no_row(stack: StackAtWork) -> None:
     vendors = count(stack, "SELECT count(*) FROM public.vendors")
     with stack.connect() as connection:
