@@ -54,6 +54,7 @@ def main(only: str, runs: int | None, console: Console, *, quick: bool, as_json:
         entries = results.load()
         results.write_page(entries)
         results.write_page(results.of_searches(entries), results.SEARCH_PAGE)
+        results.write_page(results.of_graph_searches(entries), results.GRAPH_PAGE)
         results.write_pictures(entries)
     if as_json:
         print(json.dumps({"benchmarks": found}, indent=1, ensure_ascii=False))

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 SEARCH_PAGE = ROOT / "docs" / "search.md"
+GRAPH_PAGE = ROOT / "docs" / "graph.md"
 IMAGES = ROOT / "docs" / "images"
 _TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
@@ -160,6 +161,11 @@ def said(holds: bool | None) -> str:
 def of_searches(entries: Mapping[str, Data]) -> dict[str, Data]:
     """Return the entries that the page about searches shows."""
     return {identity: entry for identity, entry in entries.items() if identity.startswith("Q")}
+
+
+def of_graph_searches(entries: Mapping[str, Data]) -> dict[str, Data]:
+    """Return the entry that the page about graphs shows."""
+    return {identity: entry for identity, entry in entries.items() if identity == "G2"}
 
 
 def write_page(entries: Mapping[str, Data], page: Path = PAGE) -> None:

@@ -38,7 +38,7 @@ def report(*values: float | Exception) -> Report:
 
 
 def test_every_benchmark_of_the_contract_is_there_once() -> None:
-    expected = [*(f"B{number}" for number in range(1, 16)), "G1", "Q1", "Q2", "Q3", "W1"]
+    expected = [*(f"B{number}" for number in range(1, 16)), "G1", "G2", "Q1", "Q2", "Q3", "W1"]
     assert [benchmark.ID for benchmark in all_benchmarks()] == expected
     for benchmark in all_benchmarks():
         assert benchmark.TITLE
@@ -145,6 +145,8 @@ def test_figures_and_pictures_of_the_docs_are_those_of_the_results() -> None:
     if entries:
         assert results.section(entries) in results.PAGE.read_text(encoding="utf-8")
         assert results.section(results.of_searches(entries)) in results.SEARCH_PAGE.read_text(encoding="utf-8")
+        of_graphs = results.section(results.of_graph_searches(entries))
+        assert of_graphs in results.GRAPH_PAGE.read_text(encoding="utf-8")
 
 
 def test_what_the_bucket_still_owes_counts_as_not_used() -> None:

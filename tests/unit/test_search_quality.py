@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.quality import generate, loading
+from benchmarks.quality import generate, hops, loading
 from benchmarks.quality.measures import ndcg, recall
+from benchmarks.quality.source import TOPICS
 
 
 def test_the_set_is_what_its_script_makes() -> None:
@@ -39,3 +40,21 @@ def test_a_perfect_ranking_has_all_and_a_worse_one_less() -> None:
     assert ndcg([2, 1, 3], grades) < 1
     assert recall([1, 5], [1, 2]) == 0.5
     assert recall(list(range(20)), list(range(20))) == 1
+
+
+def test_answers_that_are_hops_away_do_not_say_what_is_asked() -> None:
+    papers = hops.papers()
+    assert papers == hops.papers()
+    by_id = {paper.id: paper for paper in papers}
+    asked = hops.questions(papers)
+    assert Counter(question.hops for question in asked).keys() == {0, 1, 2}
+    topics = {topic.question: topic for topic in TOPICS}
+    for question in asked:
+        wordings = topics[question.text].wordings
+        assert len(question.wanted) == hops.ANSWERS
+        for number in question.wanted:
+            chain = [by_id[number]]
+            while chain[-1].parent:
+                chain.append(by_id[chain[-1].parent])
+            says = [paper.body.startswith(wordings) for paper in chain]
+            assert says == [position == question.hops for position in range(3)]
