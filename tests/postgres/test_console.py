@@ -22,6 +22,7 @@ from tests.postgres.accessible import problems
 from tests.postgres.console_jobs import JOBS, ROWS, fill
 from tests.postgres.vector_server import VectorDatabase, VectorServer
 from tests.unit.console_site import HOSTILE, serving
+from tools.console import searching
 from tools.console.database import Database
 from tools.console.reading import overview
 from tools.console.server import Console
@@ -86,6 +87,28 @@ def page(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
 
 
 # What it costs
+
+
+def test_a_search_that_takes_too_long_is_broken_off_and_says_what_makes_it_fast(
+    jobs: VectorDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fused = searching._fused
+
+    def slow_by_words(connection: psycopg.Connection[Any], job: str, query: str, vector: int, text: int) -> Any:
+        if text:
+            connection.execute("SELECT pg_sleep(60)")
+        return fused(connection, job, query, vector, text)
+
+    monkeypatch.setattr(searching, "_fused", slow_by_words)
+    monkeypatch.setattr(searching, "WAY_SECONDS", 1)
+    with jobs.connect() as connection, connection.transaction():
+        vector, text, hybrid = searching.search(connection, "job-1", "text 7")
+    assert vector.hits[0].key == {"id": 7}
+    assert vector.refused == ""
+    assert text.hits == hybrid.hits == []
+    assert text.refused.startswith("Broken off after 1 s, to spare the database.")
+    assert "fullText" in text.refused
+    assert hybrid.refused == "Not asked, since one of its halves takes too long."
 
 
 class Timed(psycopg.Cursor[Any]):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
-if TYPE_CHECKING:
-    import psycopg
-
 ROWS = 10  # in each column
+WAY_SECONDS = 3  # that a column may cost the database; with its indexes it takes milliseconds
 LONGEST = 2000  # characters of a query
+INDEXES = {
+    "Vector": "index",
+    "Text": "fullText",
+    "Hybrid": "index and fullText",
+}  # what makes it fast, in a job's settings
 WAYS = (  # title, what the score means, weights of vectors and of words
     ("Vector", "nearest in meaning; the smaller the distance, the nearer", (1, 0)),
     ("Text", "the query's words, the rarer the more they count; the larger the score, the better", (0, 1)),
@@ -46,11 +50,13 @@ class Column:
         title: the way's name.
         told: what the score means.
         hits: the rows.
+        refused: why nothing was looked for, and what to do; empty where something was.
     """
 
     title: str
     told: str
     hits: list[Hit]
+    refused: str = ""
 
 
 def searchable(jobs: list[dict[str, Any]]) -> list[str]:
@@ -61,13 +67,38 @@ def searchable(jobs: list[dict[str, Any]]) -> list[str]:
 def search(connection: psycopg.Connection[Any], job: str, query: str) -> list[Column]:
     """Search in a job's rows in each way; the query is embedded once, since the session remembers its vector.
 
+    The service may take its time with the query; after that a way that reads a large table is broken off, and its
+    column says so. What is both is not tried where a half was broken off.
+
     Raises:
         psycopg.Error: the engine or the service refuses.
     """
-    return [
-        Column(title, told, [_hit(row, title) for row in _fused(connection, job, query, *weights)])
-        for title, told, weights in WAYS
-    ]
+    connection.execute("SELECT cardinality(vectorize.embed_query(%s, %s))", [job, query])
+    connection.execute(f"SET LOCAL statement_timeout = '{WAY_SECONDS}s'".encode())
+    columns: list[Column] = []
+    for title, told, weights in WAYS:
+        if title == "Hybrid" and any(column.refused for column in columns):
+            refused = "Not asked, since one of its halves takes too long."
+            columns.append(Column(title, told, [], refused))
+        else:
+            columns.append(_column(connection, job, query, title, told, weights))
+    return columns
+
+
+def _column(
+    connection: psycopg.Connection[Any], job: str, query: str, title: str, told: str, weights: tuple[int, int]
+) -> Column:
+    try:
+        with connection.transaction():  # a savepoint, so that what is broken off takes nothing else with it
+            return Column(title, told, [_hit(row, title) for row in _fused(connection, job, query, *weights)])
+    except psycopg.errors.QueryCanceled:
+        return Column(
+            title,
+            told,
+            [],
+            f"Broken off after {WAY_SECONDS} s, to spare the database. What makes it fast in a large table: "
+            f"{INDEXES[title]} in the job's settings.",
+        )
 
 
 def _fused(connection: psycopg.Connection[Any], job: str, query: str, vector: int, text: int) -> list[dict[str, Any]]:
