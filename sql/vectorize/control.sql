@@ -91,6 +91,7 @@ BEGIN
         -- Another fingerprint makes every receipt old; searches go on with the vectors that are there.
         r.revision := r.revision + 1;
         UPDATE vectorize.job AS o SET revision = r.revision, fingerprint = vectorize.fingerprint(r) WHERE o.id = r.id;
+        PERFORM vectorize.change_definition(r.id);
         PERFORM vectorize.restart_sweep(r.id);
     END LOOP;
 END

@@ -9,6 +9,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     batch vectorize.batch;
 BEGIN
+    PERFORM vectorize.keep_definition(j.id);
+    IF j.fingerprint <> (SELECT o.fingerprint FROM vectorize.job AS o WHERE o.id = j.id) THEN
+        RETURN NULL;  -- defined anew since the round began: the batch goes back, before it is paid for
+    END IF;
     EXECUTE format('SELECT * FROM vectorize_jobs.prepare_%s($1, $2, $3)', j.id) INTO batch USING j.fingerprint, coalesce(d.bytes_per_token, 4), versions;
     RETURN batch;
 END

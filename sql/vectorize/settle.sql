@@ -17,6 +17,7 @@ DECLARE
 BEGIN
     settled := 0;
     written := 0;
+    PERFORM vectorize.keep_definition(j.id);
     IF j.fingerprint <> (SELECT o.fingerprint FROM vectorize.job AS o WHERE o.id = j.id) THEN
         RETURN;  -- the job was defined anew meanwhile: its items stay, and are embedded by what it says now
     END IF;

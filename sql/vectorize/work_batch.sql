@@ -59,6 +59,9 @@ BEGIN
         COMMIT;
         s.requests := s.requests + 1;
         kind := vectorize.judge(j, d, reply.state, reply.message, (SELECT pg_catalog.sum(t) FROM pg_catalog.unnest(batch.tokens[low:high] || around / 4) AS t));
+        IF kind = 'input' THEN
+            COMMIT;  -- the error is noted in the job's row, for which a definition may be waiting
+        END IF;
         IF kind = 'done' OR kind = 'input' AND low = high THEN
             results := ARRAY(
                 SELECT ROW(r.version, CASE WHEN kind <> 'done' THEN 'failed' WHEN reply.answers IS NULL OR reply.answers[r.input - low + 1] IS NOT NULL THEN 'embed'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.postgres.faults.drill import FaultDatabase
+from tests.postgres.faults.drill import FaultDatabase, wait_until
 
 GATES = ["call", "answer", "settle"]
 
@@ -29,6 +30,32 @@ def test_a_new_template_counts_for_batches_that_are_out(
         docs.work()
     worker.finish()
     docs.end(text="('new: ' || body)")
+
+
+def test_a_new_template_waits_for_a_batch_that_is_being_written(docs: FaultDatabase, dice: random.Random) -> None:
+    """Else the walk for the new template could pass its rows as queued, and they would be settled by the old one."""
+    fill(docs, dice)
+    worker = docs.worker("settle")
+    worker.wait_at("settle")
+    with ThreadPoolExecutor(1) as pool:
+        defined = pool.submit(docs.define, target=docs.target, template="new: {body}", batch_size=docs.batch)
+        wait_until(lambda: defined.done() or docs.waits(docs.conn.info.backend_pid), "the definition is done, or waits")
+        assert not defined.done()
+        worker.finish()
+        defined.result()
+    docs.end(text="('new: ' || body)")
+
+
+def test_a_batch_waits_for_a_new_template_that_is_being_written(docs: FaultDatabase, dice: random.Random) -> None:
+    """Else its texts could be those of the old template under the fingerprint of the new one."""
+    fill(docs, dice)
+    with docs.holding() as definer:
+        definer.execute("SELECT vectorize.change_definition(1)")
+        worker = docs.worker()
+        wait_until(lambda: docs.waits(worker.pid), "the worker waits")
+        assert docs.calls() == 0
+    worker.finish()
+    docs.end()
 
 
 def test_a_new_batch_size_and_distance_change_nothing_for_batches_that_are_out(
