@@ -1,4 +1,4 @@
-"""A busy table, as applications have them, and a writer that changes its rows and notes how long they take."""
+"""A busy table, as applications have them, and a writer that notes how long each change of a row takes."""
 
 from __future__ import annotations
 

@@ -11,11 +11,8 @@ from psycopg.rows import dict_row
 ROWS = 10  # in each column
 WAY_SECONDS = 3  # that a column may cost the database; with its indexes it takes milliseconds
 LONGEST = 2000  # characters of a query
-INDEXES = {
-    "Vector": "index",
-    "Text": "fullText",
-    "Hybrid": "index and fullText",
-}  # what makes it fast, in a job's settings
+# What makes a way fast, in a job's settings.
+INDEXES = {"Vector": "index", "Text": "fullText", "Hybrid": "index and fullText"}
 WAYS = (  # title, what the score means, weights of vectors and of words
     ("Vector", "nearest in meaning; the smaller the distance, the nearer", (1, 0)),
     ("Text", "the query's words, the rarer the more they count; the larger the score, the better", (0, 1)),
