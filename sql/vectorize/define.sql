@@ -105,6 +105,9 @@ DECLARE
     statements text[];
     triggers text[];
 BEGIN
+    IF before.fingerprint <> j.fingerprint THEN
+        PERFORM vectorize.change_definition(j.id);
+    END IF;
     PERFORM vectorize.open_schema(j, owner);
     IF vectorize.in_graph(j) THEN
         PERFORM vectorize.share_age(owner);

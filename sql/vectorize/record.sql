@@ -85,9 +85,6 @@ BEGIN
         state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
     WHERE o.id = coalesce(before.id, j.id) RETURNING * INTO j;
     UPDATE vectorize.job AS o SET fingerprint = vectorize.fingerprint(j) WHERE o.id = j.id RETURNING * INTO j;
-    IF before.fingerprint <> j.fingerprint THEN
-        PERFORM vectorize.change_definition(j.id);
-    END IF;
     CALL vectorize.make_queue(j);
 END
 $$;
@@ -119,9 +116,6 @@ BEGIN
         chunk_overlap = excluded.chunk_overlap, fingerprint = excluded.fingerprint, reason = NULL,
         state = coalesce(spec ->> 'state', CASE WHEN o.state = 'paused' THEN 'paused' ELSE 'active' END)
     RETURNING * INTO j;
-    IF before.fingerprint <> j.fingerprint THEN
-        PERFORM vectorize.change_definition(j.id);
-    END IF;
     CALL vectorize.make_queue(j);
 END
 $$;
