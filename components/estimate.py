@@ -64,7 +64,7 @@ def estimate(
     sizes = table.get("columns") or {}
     size = len(job.fixed_text.encode()) + sum(float(sizes.get(column) or 0) for column in job.columns)
     inputs, tokens = _inputs(job, rows, size / BYTES_PER_TOKEN)
-    requests = math.ceil(inputs / job.texts_in_request)
+    requests = math.ceil(inputs / min(job.texts_in_request, quota.texts_in_request(tokens / max(1, inputs))))
     minutes = requests / quota.requests_per_minute
     if quota.tokens_per_minute is None:
         records = rows * max(1, math.ceil(size / _RECORD_CHARACTERS))

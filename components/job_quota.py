@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 
 class JobQuota(Deployment):
     """One bucket of the engine, which all jobs share that call the same deployment or function of Language."""
+
+    def texts_in_request(self, tokens: float) -> int:
+        """Return how many texts of so many tokens the engine sends at once, so that no worker sits on much of the quota.
+
+        Two seconds' tokens, or what four requests have between them where those are few: sql/vectorize/pace.sql.
+        """
+        if self.tokens_per_minute is None:
+            return sys.maxsize
+        most = max(self.tokens_per_minute / 30, 4 * self.tokens_per_minute / self.requests_per_minute)
+        return max(1, int(most / max(1, tokens)))
 
     def to_props(self) -> dict[str, Any]:
         """Return it with the names that the job resource takes, without what is None."""

@@ -54,28 +54,6 @@ BEGIN
 END
 $$;
 
--- First half of the advisory locks' keys, "vect" in ASCII: one name space for the engine.
-CREATE OR REPLACE FUNCTION vectorize.lock_class() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1986356084 $$;
-
--- A worker that reads texts or settles does so by one definition: until its transaction ends nobody changes it. Else the texts could be
--- those of the old template under the new one's fingerprint; or the walk for the new one passes a row as queued, since its item is
--- leased, and then that item is settled by the old one. The fingerprint is read after this.
-CREATE OR REPLACE FUNCTION vectorize.keep_definition(job_id integer) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock_shared(vectorize.lock_class() + 4, job_id);
-END
-$$;
-
--- The other side of it: waits for what workers are reading or settling, and keeps them waiting until this transaction ends.
-CREATE OR REPLACE FUNCTION vectorize.change_definition(job_id integer) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(vectorize.lock_class() + 4, job_id);
-END
-$$;
-
 -- One attempt. Where the text is cut into chunks, first their table, and then a generation that reads it.
 CREATE OR REPLACE PROCEDURE vectorize.apply(spec jsonb, declared_source regclass, INOUT changes text[])
 LANGUAGE plpgsql AS $$

@@ -12,6 +12,7 @@ DECLARE
     d vectorize.deployment;
     uncut record;
     part record;
+    calls numeric;
 BEGIN
     rows := 0; tokens := 0; requests := 0; cost_usd := 0; minutes := 0;
     FOR j IN SELECT * FROM vectorize.job_rows(estimate.job) AS r WHERE r.standing <> 'previous' ORDER BY r.operation = 'split' DESC LOOP
@@ -28,9 +29,10 @@ BEGIN
         CONTINUE WHEN d.name IS NULL;  -- nothing is called
         part.tokens := CASE WHEN d.tokens_per_minute > 0 THEN part.tokens + part.rows * coalesce(vectorize.characters_around(j), 0) / 4 ELSE 0 END;
         tokens := tokens + part.tokens;
-        requests := requests + ceil(greatest(part.rows::numeric / j.batch_size, part.tokens / 240000.0));
+        calls := ceil(greatest(part.rows::numeric / vectorize.batch_rows(j, d, part.tokens::float8 / greatest(1, part.rows)), part.tokens / 240000.0));
+        requests := requests + calls;
         cost_usd := cost_usd + round(part.tokens * d.price_per_million_tokens / 1000000, 6);
-        minutes := minutes + round(greatest(part.tokens::numeric / d.tokens_per_minute, ceil(part.rows::numeric / j.batch_size) / d.requests_per_minute), 2);
+        minutes := minutes + round(greatest(part.tokens::numeric / d.tokens_per_minute, calls / d.requests_per_minute) / (1 - d.search_share)::numeric, 2);
     END LOOP;
 END
 $$;

@@ -108,6 +108,22 @@ BEGIN
 END
 $$;
 
+-- Limits of one request: 300,000 tokens (OpenAI's embeddings reference), and half as much again as it should hold of the quota. An
+-- input that may be over the model's own 8,192 goes alone, so that its refusal costs one call and not a search for it; that
+-- estimates are not exact is left to the 400. A service without tokens limits the characters of a text (operation.sql), and bills the
+-- texts beside one that it refuses, so that goes alone too.
+CREATE OR REPLACE FUNCTION vectorize.too_large(d vectorize.deployment, tokens integer[], characters integer[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF d.tokens_per_minute IS NULL THEN
+        -- 125,000 characters are less than the 1 MB of a request, and as many as one that the service works on by itself may have.
+        RETURN (SELECT sum(c) > 125000 OR max(c) > (SELECT o.characters FROM vectorize.operations() AS o WHERE o.calls = d.name) FROM unnest(characters) AS c);
+    END IF;
+    RETURN (SELECT sum(t) > 240000 OR max(t) > 8192 FROM unnest(tokens) AS t)
+        OR (SELECT sum(c) / 4 > 1.5 * vectorize.request_tokens(d) FROM unnest(characters) AS c);
+END
+$$;
+
 -- The service asked to wait, or is not well: nobody calls for a while. A 429 also halves the rate. Calls that were under way
 -- together fail together, so neither is done twice within a second.
 CREATE OR REPLACE FUNCTION vectorize.back_off(deployment_name text, throttled boolean, retry_after_seconds float8) RETURNS void

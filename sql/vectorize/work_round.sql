@@ -14,7 +14,6 @@ DECLARE
     versions bigint[];
     more boolean;
     whole boolean;
-    most integer;
     looked boolean := false;
 BEGIN
     IF s.page IS NULL THEN
@@ -55,23 +54,7 @@ BEGIN
         RETURN;
     END IF;
     whole := s.after_change = 0 AND s.after_item = 0;
-    most := vectorize.batch_rows(j, d, s.row_tokens);
-    IF looked THEN
-        CALL vectorize.take_suspect(s, lease, versions);  -- one now and then, however much else there is to do
-        COMMIT;
-    END IF;
-    IF versions IS NULL THEN
-        CALL vectorize.take(s, most, lease, versions);
-        COMMIT;
-        IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
-            CALL vectorize.top_up(s, most, lease, versions, more);
-            COMMIT;
-        END IF;
-    END IF;
-    IF versions IS NULL THEN
-        CALL vectorize.take_suspect(s, lease, versions);
-        COMMIT;
-    END IF;
+    CALL vectorize.choose_batch(s, vectorize.batch_rows(j, d, s.row_tokens), looked, lease, versions, more);
     IF versions IS NOT NULL THEN
         s.idle := false;
         s.pause := 0;
@@ -86,6 +69,32 @@ BEGIN
     s.pause := CASE WHEN s.idle THEN 0.25 WHEN pg_catalog.cardinality(s.hand) > 0 THEN 0.1 WHEN more THEN 0 ELSE 0.02 END;
     s.after_change := 0;
     s.after_item := 0;
+END
+$$;
+
+-- The next batch, of at most `most` rows, under a lease: what is queued, filled up by the sweep; where there is neither, a suspect, and
+-- with `suspect_first` one before all else, however much there is to do. `more` is top_up's.
+CREATE OR REPLACE PROCEDURE vectorize.choose_batch(
+    INOUT s vectorize.session, most integer, suspect_first boolean, INOUT lease bigint, INOUT versions bigint[], INOUT more boolean
+)
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF suspect_first THEN
+        CALL vectorize.take_suspect(s, lease, versions);
+        COMMIT;
+    END IF;
+    IF versions IS NULL THEN
+        CALL vectorize.take(s, most, lease, versions);
+        COMMIT;
+        IF coalesce(pg_catalog.cardinality(versions), 0) < most THEN
+            CALL vectorize.top_up(s, most, lease, versions, more);
+            COMMIT;
+        END IF;
+    END IF;
+    IF versions IS NULL THEN
+        CALL vectorize.take_suspect(s, lease, versions);
+        COMMIT;
+    END IF;
 END
 $$;
 

@@ -30,12 +30,24 @@ def recorded(rows: Any, **columns: float) -> dict[str, Any]:
 def test_tokens_are_bytes_over_four_with_the_templates_own_text() -> None:
     known = estimate(job(), deployment(), recorded(1000.0, title=20, notes=178), AS_OF)
     assert known is not None
-    assert (known.rows, known.tokens, known.requests) == (1000, 50_000, 10)
+    assert (known.rows, known.tokens, known.requests) == (1000, 50_000, 77)  # 13 texts in one: see below
     assert known.cost_usd == pytest.approx(50_000 * 0.02 / 1_000_000)
     assert known.minutes == 5.0
     assert known.to_props() == {
-        "rows": 1000, "tokens": 50_000, "requests": 10, "costUsd": 0.001, "minutes": 5.0, "asOf": AS_OF,
+        "rows": 1000, "tokens": 50_000, "requests": 77, "costUsd": 0.001, "minutes": 5.0, "asOf": AS_OF,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("capacity", "requests"),
+    [(10_000, 77), (60_000, 25), (350_000, 10)],
+    ids=["what four requests have", "two seconds of the quota", "the job's batch"],
+)
+def test_a_request_holds_no_more_of_the_quota_than_the_engine_sends_at_once(capacity: int, requests: int) -> None:
+    quota = JobQuota("embedding", "text-embedding-3-small", 1536, capacity, max(60, capacity // 100), 0.02)
+    known = estimate(job(), quota, recorded(1000.0, title=20, notes=178), AS_OF)
+    assert known is not None
+    assert known.requests == requests
 
 
 def test_the_requests_can_be_the_slower_limit() -> None:
