@@ -44,7 +44,7 @@ def test_tokens_are_bytes_over_four_with_the_templates_own_text() -> None:
     ids=["what four requests have", "two seconds of the quota", "the job's batch"],
 )
 def test_a_request_holds_no_more_of_the_quota_than_the_engine_sends_at_once(capacity: int, requests: int) -> None:
-    quota = JobQuota("embedding", "text-embedding-3-small", 1536, capacity, max(60, capacity // 100), 0.02)
+    quota = JobQuota("embedding", "text-embedding-3-small", 1536, capacity, capacity * 6 // 1000, 0.02)
     known = estimate(job(), quota, recorded(1000.0, title=20, notes=178), AS_OF)
     assert known is not None
     assert known.requests == requests
