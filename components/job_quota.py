@@ -18,7 +18,7 @@ class JobQuota(Deployment):
     """One bucket of the engine, which all jobs share that call the same deployment or function of Language."""
 
     def texts_in_request(self, tokens: float) -> int:
-        """Return how many texts of so many tokens the engine sends at once, so that no worker sits on much of the quota.
+        """Return how many texts of so many tokens the engine sends at once, so no worker sits on much of the quota.
 
         Two seconds' tokens, or what four requests have between them where those are few: sql/vectorize/pace.sql.
         """

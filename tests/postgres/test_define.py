@@ -224,7 +224,9 @@ def test_an_estimate_counts_the_requests_that_the_quota_makes(db: VectorDatabase
     db.execute("SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 60000, 600, 0.02)")
     db.make_docs(state="paused")
     db.execute("INSERT INTO docs SELECT g, rpad('text ' || g, 600, ' word') FROM generate_series(1, 60) AS g")
-    rows, tokens, requests, minutes = db.rows("SELECT rows, tokens, requests, minutes FROM vectorize.estimate('docs')")[0]
+    rows, tokens, requests, minutes = db.rows("SELECT rows, tokens, requests, minutes FROM vectorize.estimate('docs')")[
+        0
+    ]
     assert rows == 60
     assert requests in {4, 5}
     assert float(minutes) == pytest.approx(float(tokens) / 60000 / 0.98, abs=0.01)
