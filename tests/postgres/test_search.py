@@ -22,6 +22,8 @@ SEARCH = "SELECT key, distance, content FROM vectorize.search('docs', %s, %s)"
 def test_the_nearest_rows_come_first(db: VectorDatabase, target: str, type_name: str, distance: str) -> None:
     db.make_docs(200, target=target, type=type_name, distance=distance)
     db.work()
+    stored = "docs" if target == "column" else "docs_embedding"
+    assert db.value(f"SELECT pg_typeof(embedding)::text FROM {stored} LIMIT 1") == type_name
     found = db.rows(SEARCH, ["text 77", 5])
     assert len(found) == 5
     if distance != "inner_product":

@@ -154,6 +154,17 @@ def test_a_service_that_hangs_keeps_no_worker_from_ending(db: VectorDatabase, st
     assert db.wrong() == []
 
 
+def test_two_processes_share_the_rows_and_pay_for_none_twice(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(2000, batch_size=20)
+    db.mend(latency=2)
+    both = [start("--connections", "2", "--until-done") for _ in range(2)]
+    until(lambda: leases(db) == 4, "two batches in work in each")
+    db.mend()
+    assert [worker.wait() for worker in both] == [0, 0]
+    assert db.wrong() == []
+    assert set(db.paid().values()) == {1}
+
+
 def test_what_a_killed_worker_held_is_taken_over(db: VectorDatabase, start: Start) -> None:
     db.make_docs(300)
     db.mend(latency=600)

@@ -214,3 +214,17 @@ def test_only_another_text_counts_whichever_columns_it_comes_from(
     db.work()
     db.execute(f"UPDATE docs SET (title, body) = ROW ({after})")
     assert db.value("SELECT count(*) FROM vectorize_jobs.change_1") == queued
+
+
+def test_a_vector_is_of_the_columns_joined_by_the_template(db: VectorDatabase) -> None:
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, title text, year integer, body text)")
+    db.execute("INSERT INTO docs VALUES (1, 'Anvil', 1990, 'forged'), (2, 'Bolt', NULL, 'cast')")
+    db.define(template="{title} ({year}): {{{body}}}")
+    joined = "concat(title, ' (', year, '): {', body, '}')"
+    db.work()
+    assert set(db.paid()) == {digest("Anvil (1990): {forged}"), digest("Bolt (): {cast}")}
+    assert db.wrong(text=joined) == []
+    db.execute("UPDATE docs SET year = 1991 WHERE id = 1")
+    db.work()
+    assert digest("Anvil (1991): {forged}") in db.paid()
+    assert db.wrong(text=joined) == []
