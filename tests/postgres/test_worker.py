@@ -175,6 +175,21 @@ def test_before_the_first_success_a_refusal_is_tried_again_for_ten_minutes(db: V
     assert db.status()["state"] == "stopped"
 
 
+def test_an_error_without_a_status_stops_the_job_when_there_are_ten_in_a_row(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    db.fault("error", "azure_openai.create_embeddings: the connection was reset")
+    while db.status()["state"] == "active":
+        db.execute("UPDATE vectorize.deployment SET not_before = NULL, failed_at = failed_at - interval '1 minute'")
+        db.work(seconds=0.4)
+        assert db.calls("refused") <= 10
+    assert db.calls("refused") == 10
+    assert "the connection was reset" in db.status()["reason"]
+    db.mend()
+    db.execute("CALL vectorize.resume('docs')")
+    assert db.work()["embedded"] == 5
+    assert db.status()["quarantined"] == 0
+
+
 def test_wrong_dimensions_stop_the_job(db: VectorDatabase) -> None:
     db.make_docs(5)
     db.fault("wide")
