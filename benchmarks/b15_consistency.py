@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - statements read better on one line
-"""B15: after a hundred thousand concurrent changes and kill -9 of workers and server, is every vector its row's present one."""
+"""B15: after a hundred thousand concurrent changes, and signal 9 to workers, to sessions and to the server, is every vector its row's present one.
+
+Half of the workers are a process as it runs beside a database. It is killed; so is one of its sessions, after which the server
+ends all others and recovers by itself; so are all processes of the server at once, as by a power cut.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,26 @@ from collections import Counter
 import psycopg
 
 from benchmarks.outcome import Figure, Outcome, never
-from benchmarks.server import SUPERUSER, BenchDatabase, Connection
+from benchmarks.server import BenchDatabase, Connection
 from benchmarks.suite import Bench
+from benchmarks.worker_process import WorkerProcess
 from benchmarks.workers import drain, running, side_by_side
+from database.worker import APPLICATION_NAME
 
 ID = "B15"
 TITLE = "wrong vectors and users' errors after changes, truncates and crashes"
-SECONDS = 40.0
+SECONDS = 70.0
 RUNS = 1
 
 CHANGES = 100_000
 WRITERS = 4
-WORKERS = 4
+WORKERS = 2  # threads, and as many in a process
 KEYS_A_WRITER = 4_000
 DIMENSIONS = 256
 LATENCY = 0.02
-KILL_EVERY_SECONDS = 3.0
+WAIT_SECONDS = 60.0
+PROCESS, SESSION, SERVER = "a process of workers", "a session of a worker", "the server"
+KILLS = (PROCESS, SERVER, PROCESS, SESSION)
 
 
 class _Count:
@@ -43,12 +51,11 @@ class _Count:
 
 
 def run(bench: Bench) -> Outcome:
-    """Let writers, each on keys of its own, change rows while workers embed and both are killed; then compare."""
+    """Let writers, each on keys of its own, change rows while workers embed and all are killed but the writers; then compare."""
     seed = random.randrange(10**6)
     bench.progress.say(f"seed {seed}")
-    wanted, server_kills = bench.size((CHANGES, 2), (2_000, 1))
+    wanted, kills = bench.size((CHANGES, 2 * KILLS), (2_000, KILLS))
     count = _Count()
-    killed = Counter[str]()
     with bench.database() as database:
         database.network(LATENCY)
         database.make_docs(0)
@@ -59,15 +66,14 @@ def run(bench: Bench) -> Outcome:
         ]
         done = lambda: count.total() / wanted  # noqa: E731 - a share to show
         with bench.progress.step(f"{wanted:,} changes", 80, done), running(database, WORKERS) as worker_errors:
-            side_by_side(
-                [*writers, lambda: _kill(database, count, wanted, server_kills, random.Random(seed - 1), killed)]
-            )
+            side_by_side([*writers, lambda: _kill(database, count, wanted, kills)])
         with bench.progress.step("the rest of the queue", 15):
             drain(database, WORKERS)
             database.wait_until_quiet()
         wrong = database.wrong(DIMENSIONS)
         report = database.value("CALL vectorize.verify('docs')")
-    note = f"{count.total():,} changed rows, {count.truncates} truncates, {killed['server']} kills of the server, {killed['worker']} of workers"
+    killed = ", ".join(f"{what} {times} times" for what, times in Counter(kills).items())
+    note = f"{count.total():,} changed rows, {count.truncates} truncates; killed with signal 9: {killed}"
     figures = [
         Figure("vectors that are not those of the present text", wrong, "", never(), f"{note}; seed {seed}"),
         Figure("rows that vectorize.verify finds different", sum(report.values()), "", never()),
@@ -127,19 +133,34 @@ def _change(conn: Connection, count: _Count, writer: int, dice: random.Random) -
     return max(0, conn.execute(statement.encode(), values).rowcount)
 
 
-def _kill(
-    database: BenchDatabase, count: _Count, wanted: int, server_kills: int, dice: random.Random, killed: Counter[str]
-) -> None:
-    """Kill sessions of workers now and then, and the server at even shares of the changes."""
-    while count.total() < wanted:
-        threading.Event().wait(KILL_EVERY_SECONDS if server_kills > 1 else 0.2)
-        if killed["server"] < server_kills and count.total() > wanted * (killed["server"] + 1) / (server_kills + 1):
-            database.server.kill()
-            database.reconnect()
-            killed["server"] += 1
-            continue
-        with database.connect(SUPERUSER) as conn:
-            pids = conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'worker'").fetchall()
-            if pids:
-                conn.execute("SELECT pg_terminate_backend(%s)", [dice.choice(pids)[0]])
-                killed["worker"] += 1
+def _kill(database: BenchDatabase, count: _Count, wanted: int, kills: tuple[str, ...]) -> None:
+    """Kill with signal 9 what is named, one after the other, at even shares of the changes."""
+    process = WorkerProcess(database, WORKERS)
+    try:
+        for number, what in enumerate(kills, 1):
+            while count.total() < wanted * number / (len(kills) + 1):
+                threading.Event().wait(0.01)
+            session = _session(database, process)
+            if what == PROCESS:
+                process.kill()
+                process = WorkerProcess(database, WORKERS)
+            elif what == SESSION:
+                database.server.kill_session(session)
+                database.reconnect()
+            else:
+                database.server.kill()
+                database.reconnect()
+    finally:
+        process.end()
+
+
+def _session(database: BenchDatabase, process: WorkerProcess) -> int:
+    """Return the pid of a session in which the process works, once there is one."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    working = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'CALL vectorize.work%%' AND state = 'active'"
+    while not (found := database.rows(working, [APPLICATION_NAME])):
+        process.check()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the process of workers did not work within {WAIT_SECONDS:g} s: {database.status()}")
+        threading.Event().wait(0.01)
+    return int(found[0][0])

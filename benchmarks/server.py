@@ -35,6 +35,7 @@ DIMENSIONS = 1536
 VERSION = "16"
 _NAME = "bench"
 _TEMPLATE = "template_bench"
+_RESTART_SECONDS = 60.0
 _STUB = Path(__file__).with_name("stub.sql")
 
 SETTINGS = {
@@ -148,6 +149,26 @@ class BenchServer:
                 os.kill(process.pid, signal.SIGKILL)
         psutil.wait_procs([postmaster], timeout=10)
         asyncio.run(self._backend.start(_NAME))
+
+    def kill_session(self, pid: int) -> None:
+        """End the process of one session with signal 9: the server ends all others, and starts again by itself.
+
+        Raises:
+            psycopg.OperationalError: it does not answer again in time.
+        """
+        session = psutil.Process(pid)
+        session.kill()
+        session.wait(_RESTART_SECONDS)  # until the server knows
+        deadline = time.monotonic() + _RESTART_SECONDS
+        while True:
+            try:
+                self.connect("postgres", SUPERUSER).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def _make_database(self, name: str, template: str) -> None:
         with self.connect("postgres", SUPERUSER) as conn:
