@@ -1,7 +1,8 @@
 """W1: what an application that writes all the time notices of a backfill at the pace of a quota.
 
 The service is elsewhere, as on Azure: a stub that waits. (The drill has the emulator's service on the same two cores.)
-The job is paused and resumed in turn, so that what else the machine does counts for both.
+The job is paused and resumed in turn, and in the next turn the other way round, so that what else the machine does
+counts for both.
 """
 
 from __future__ import annotations
@@ -37,16 +38,17 @@ def run(bench: Bench) -> Outcome:
 def _measure(bench: Bench, database: BenchDatabase, target: str) -> list[Figure]:
     rows, turns, seconds = bench.size((60_000, 6, TURN_SECONDS), (500, 1, 1.0))
     _make(database, rows, target)
-    seen = {"pause": Latencies(), "resume": Latencies()}
+    paused, beside = Latencies(), Latencies()
+    order = [("pause", paused), ("resume", beside)]
     work = bench.progress.step(f"{target}: {turns} turns without the backfill and beside it", 2 * turns * seconds)
     with database.connect() as writer, running(database, WORKERS) as errors, work:
         for turn in range(turns):
-            for place, call in enumerate(seen):
+            for place, (call, seen) in enumerate(order):
                 database.execute(f"CALL vectorize.{call}('articles')")
                 time.sleep(min(1.0, seconds / 4))  # what was begun before is over
-                with writing(rows, seen[call], writer, 2 * turn + place):
+                with writing(rows, seen, writer, 2 * turn + place):
                     time.sleep(seconds)
-    paused, beside = seen["pause"], seen["resume"]
+            order.reverse()  # so that neither is always the first of its turn
     if errors or paused.errors or beside.errors:
         raise RuntimeError(f"statements failed: {[*errors, *paused.errors, *beside.errors][:3]}")
     figures = []
