@@ -12,7 +12,7 @@ from benchmarks.workers import running
 
 ID = "B2"
 TITLE = "share of the quota used, and of 429s, over HTTP"
-SECONDS = 450.0
+SECONDS = 400.0
 RUNS = 1
 
 CAPACITIES = (350, 10)  # thousands of tokens a minute

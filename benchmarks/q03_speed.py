@@ -13,7 +13,7 @@ from benchmarks.suite import Bench
 
 ID = "Q3"
 TITLE = "hybrid search against its halves"
-SECONDS = 45.0
+SECONDS = 30.0
 RUNS = 1
 
 ROWS = 20_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_every_benchmark_of_the_contract_is_there_once() -> None:
 
 def test_the_whole_run_is_planned_for_forty_five_minutes_at_most() -> None:
     assert sum(benchmark.SECONDS * benchmark.RUNS for benchmark in all_benchmarks()) <= 45 * 60
+
+
+@pytest.mark.parametrize("file", ["docs/benchmarks.md", "Makefile"])
+def test_how_long_the_whole_run_is_said_to_take_is_what_is_planned(file: str) -> None:
+    (said,) = re.findall(r"about (\d+) to (\d+) minutes", (ROOT / file).read_text(encoding="utf-8"))
+    planned = sum(benchmark.SECONDS * benchmark.RUNS for benchmark in all_benchmarks()) / 60
+    assert int(said[0]) <= planned <= int(said[1])
 
 
 def test_several_runs_become_their_median_with_their_spread() -> None:
