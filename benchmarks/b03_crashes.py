@@ -47,7 +47,7 @@ def _measure(
     bench: Bench, database: BenchDatabase, name: str, kill: Callable[[BenchDatabase, WorkerProcess], WorkerProcess]
 ) -> tuple[int, list[float]]:
     """Return the vectors lost, and the batches paid twice because of each kill."""
-    rows, kills = bench.size((20_000, 4), (2_000, 1))
+    rows, kills = bench.size((20_000, 4), (1_000, 1))
     share = rows // kills
     database.network(LATENCY, log=True)
     database.make_docs(share)
