@@ -1,6 +1,6 @@
 """B12: tokens estimated in SQL against tokens billed (cl100k), calibrated on one corpus and tried on others.
 
-Calibrated as `make calibrate` does: what a hundred texts in one request are billed is told to `vectorize.calibrate`.
+Calibrated as `make calibrate` does: what the sample in one request is billed for is told to `vectorize.calibrate`.
 Each sample has a deployment of its own, so that none smooths another's.
 """
 
@@ -22,7 +22,7 @@ SECONDS = 20.0
 RUNS = 1
 
 BAR_PERCENT = 5
-SEEDS = 20  # samples of a corpus: which hundred texts they are moves the estimate by a percent or two
+SEEDS = 20  # samples of a corpus: which texts they are moves the estimate by a percent or two
 
 
 def run(bench: Bench) -> Outcome:
