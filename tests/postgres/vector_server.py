@@ -188,15 +188,18 @@ class VectorDatabase:
         report: dict[str, int] = self.value("CALL vectorize.work(%s, %s)", [job, seconds])
         return report
 
-    def work_together(self, workers: int, seconds: float = 60) -> None:
-        """Run several workers, each on a connection of its own, until nothing is ready."""
+    def work_together(self, workers: int, seconds: float = 60) -> list[dict[str, int]]:
+        """Run several workers, each on a connection of its own, until nothing is ready; return their reports."""
 
-        def one(number: int) -> None:
+        def one(number: int) -> dict[str, int]:
             with self.connect() as conn:
-                conn.execute("CALL vectorize.work(NULL, %s)", [seconds])
+                row = conn.execute("CALL vectorize.work(NULL, %s)", [seconds]).fetchone()
+            assert row is not None
+            report: dict[str, int] = row[0]
+            return report
 
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(one, range(workers)))
+            return list(pool.map(one, range(workers)))
 
     def status(self, job: str = "docs") -> dict[str, Any]:
         cursor = self.execute("SELECT * FROM vectorize.status WHERE name = %s", [job])

@@ -21,6 +21,7 @@ def server() -> Iterator[FaultServer]:
 @pytest.fixture
 def db(server: FaultServer) -> Iterator[FaultDatabase]:
     database = server.new_database()
+    database.counts_calls = True
     yield database
     database.close()
 

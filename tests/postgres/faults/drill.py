@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import threading
@@ -115,6 +116,10 @@ class FaultDatabase(VectorDatabase):
         super().__init__(server, name)
         self.target = "column"
         self.batch = 100
+        self.counts_calls = False
+        """Whether `end` bounds the calls; in random schedules rows and batch sizes come as they come."""
+        self.callers = 0
+        """How many workers called, or may have."""
         self.execute(
             "SELECT vectorize.set_deployment('embedding', 'text-embedding-3-small', 1536, 1000000000, 100000000, 0.02)"
         )
@@ -159,7 +164,20 @@ class FaultDatabase(VectorDatabase):
     ) -> Worker:
         """Start a worker that stops at these gates; `through` connects it otherwise than straight."""
         conn = through(self) if through else self.connect(ADMINISTRATOR, application_name="worker")
+        self.callers += 1
         return Worker(self, conn, shut, seconds)
+
+    def work(self, seconds: float = 60, job: str | None = None) -> dict[str, int]:
+        """Work until nothing is ready, and return the report."""
+        report = super().work(seconds, job)
+        self.callers += report["requests"] > 0
+        return report
+
+    def work_together(self, workers: int, seconds: float = 60) -> list[dict[str, int]]:
+        """Run several workers until nothing is ready, and return their reports."""
+        reports = super().work_together(workers, seconds)
+        self.callers += sum(report["requests"] > 0 for report in reports)
+        return reports
 
     def rows_wrong(self, text: str = "body") -> list[tuple[Any, ...]]:
         """Return the rows whose vector is not that of their present text; orphans of a side table count too."""
@@ -198,17 +216,30 @@ class FaultDatabase(VectorDatabase):
         """Return how many texts were paid for again; drills write no text twice."""
         return sum(count - 1 for count in self.paid().values())
 
-    def end(self, *, twice: int = 0, refused: int = 0, text: str = "body") -> None:
+    def calls_to_find(self, bad: int) -> int:
+        """Return how many calls may be refused while batches are halved until so many bad rows are each alone."""
+        return bad * (math.ceil(math.log2(self.batch)) + 1)
+
+    def end(self, *, twice: int = 0, refused: int = 0, spare: int = 0, text: str = "body") -> None:
         """Mend the service, let workers finish, and hold the engine to its word.
 
         Args:
             twice: how many texts may have been paid for once more.
             refused: how many calls may have been refused.
+            spare: how many calls may have been paid beyond those that `hold_calls` allows.
             text: the SQL expression of a row's text.
         """
         self.mend()
         self.finish()
         self.hold(twice=twice, refused=refused, text=text)
+        if self.counts_calls:
+            self.hold_calls(spare)
+
+    def hold_calls(self, spare: int) -> None:
+        """No more calls are paid than batches need: one that is not full is its worker's last, or follows a refusal."""
+        full = math.ceil(self.paid().total() / self.batch)
+        allowed = full + self.callers + self.calls("refused") + spare
+        assert self.calls() <= allowed, f"{self.calls()} calls for what {full} can hold, of {allowed} allowed"
 
     def hold(self, *, twice: int, refused: int, text: str = "body") -> None:
         """The promise, once all is quiet: each text its vector, nothing queued, nothing paid beyond what is allowed."""

@@ -65,7 +65,9 @@ def test_a_new_batch_size_and_distance_change_nothing_for_batches_that_are_out(
     workers = [docs.worker(GATES[0])]
     workers[0].wait_at(GATES[0])  # before the others come: there may be no more than two batches
     workers += [docs.worker(gate) for gate in GATES[1:]]
-    docs.define(target=docs.target, batch_size=dice.randint(1, 50), distance="l2")
+    size = dice.randint(1, 50)
+    docs.define(target=docs.target, batch_size=size, distance="l2")
+    docs.batch = min(docs.batch, size)
     for worker in workers:
         worker.finish()
     docs.end()
@@ -118,7 +120,9 @@ def test_definitions_come_while_workers_run(docs: FaultDatabase, dice: random.Ra
     workers = [docs.worker() for _ in range(3)]
     steps = dice.randint(2, 5)
     for step in range(steps):
-        docs.define(target=docs.target, template=f"{step} {{body}}", batch_size=dice.randint(2, 40))
+        size = dice.randint(2, 40)
+        docs.define(target=docs.target, template=f"{step} {{body}}", batch_size=size)
+        docs.batch = min(docs.batch, size)
     for worker in workers:
         worker.finish()
     # A batch that is out while the last definition comes is embedded in vain.

@@ -64,6 +64,7 @@ def versions(request: pytest.FixtureRequest, tmp_path: Path, coming: Path) -> tu
 @contextmanager
 def database(server: FaultServer, root: Path) -> Iterator[FaultDatabase]:
     made = server.database_of(root)
+    made.counts_calls = True
     try:
         yield made
     finally:
@@ -71,9 +72,10 @@ def database(server: FaultServer, root: Path) -> Iterator[FaultDatabase]:
 
 
 @contextmanager
-def writer(db: FaultDatabase) -> Iterator[None]:
-    """Change rows in a thread until the block ends; fail if one statement did."""
+def writer(db: FaultDatabase) -> Iterator[list[int]]:
+    """Change rows in a thread until the block ends, and note each statement; fail if one did."""
     stop = threading.Event()
+    statements: list[int] = []
 
     def write() -> None:
         with db.connect() as conn:
@@ -83,11 +85,12 @@ def writer(db: FaultDatabase) -> Iterator[None]:
                 conn.execute(
                     "UPDATE docs SET body = 'step ' || %s || ' of ' || id WHERE id %% 7 = %s", [step, step % 7]
                 )
+                statements.append(step)
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(write)
         try:
-            yield
+            yield statements
         finally:
             stop.set()
         done.result()
@@ -102,11 +105,10 @@ def test_an_upgrade_under_a_running_worker_and_a_writer_loses_nothing(
         db.start(target, batch=dice.randint(5, 20), rows=30)
         db.fault("error", "azure_openai.create_embeddings: 400: too long", pattern="text 13")
         db.work()
-        refused = db.calls("refused")
         db.execute("UPDATE docs SET body = 'changed before the upgrade ' || id WHERE id > 15")
         worker = db.worker(gate)
         worker.wait_at(gate)
-        with writer(db), ThreadPoolExecutor(1) as pool:
+        with writer(db) as statements, ThreadPoolExecutor(1) as pool:
             upgrade = pool.submit(server.install, db.name, after)
             wait_until(lambda: upgrade.done() or db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND database = "
                 "(SELECT oid FROM pg_database WHERE datname = current_database())"), "the upgrade is done, or waits for the worker")  # fmt: skip
@@ -117,7 +119,7 @@ def test_an_upgrade_under_a_running_worker_and_a_writer_loses_nothing(
         db.define(target=target, batch_size=db.batch)
         db.mend()
         db.execute("CALL vectorize.retry('docs')")
-        db.end(twice=db.batch, refused=refused)
+        db.end(twice=db.batch, refused=db.calls_to_find(1), spare=len(statements))
 
 
 def test_data_of_the_old_version_is_there_after_the_upgrade(
@@ -138,7 +140,7 @@ def test_data_of_the_old_version_is_there_after_the_upgrade(
         db.define(target=target, batch_size=10)
         assert db.work()["embedded"] == 0
         db.execute("CALL vectorize.retry('docs')")
-        db.end(refused=db.calls("refused"))
+        db.end(refused=db.calls_to_find(1))
 
 
 def test_a_doubt_of_the_old_version_is_swept_after_the_upgrade(

@@ -115,7 +115,7 @@ def test_a_program_killed_while_its_session_works_costs_nothing(docs: FaultDatab
         process.wait()
         sessions = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'program'"
         wait_until(lambda: keeper.execute(sessions).rowcount == 0, "the program's session has ended")
-    docs.end(twice=docs.batch)
+    docs.end(twice=docs.batch, spare=1)
 
 
 def test_a_worker_killed_with_vectors_in_hand_pays_for_those_rows_alone(db: FaultDatabase, dice: random.Random) -> None:
@@ -148,7 +148,7 @@ def test_a_row_that_kills_its_workers_takes_no_other_into_quarantine(docs: Fault
     assert docs.status()["embedded"] == rows - 1
     docs.mend()
     docs.execute("CALL vectorize.retry('docs')")
-    docs.end()
+    docs.end(spare=docs.batch)
 
 
 def test_suspects_get_their_turn_beside_a_writer_who_never_rests(docs: FaultDatabase, dice: random.Random) -> None:
@@ -177,7 +177,7 @@ def test_suspects_get_their_turn_beside_a_writer_who_never_rests(docs: FaultData
         finally:
             stop.set()
         writer.result()
-    docs.end(twice=1000)
+    docs.end(spare=60)  # the writer's rows come one by one, and three seconds have 60 calls of that latency
 
 
 def test_a_row_that_takes_the_server_down_charges_no_other_suspect(docs: FaultDatabase, dice: random.Random) -> None:
@@ -197,4 +197,4 @@ def test_a_row_that_takes_the_server_down_charges_no_other_suspect(docs: FaultDa
     docs.superuser("SELECT vectorize.reap(1, 0)")
     charged = docs.rows("SELECT k1 FROM vectorize_jobs.item_1 WHERE attempts > 3")
     assert charged in ([], leased)
-    docs.end()
+    docs.end(spare=docs.batch)
