@@ -208,8 +208,13 @@ class FaultDatabase(VectorDatabase):
         wait_until(holds, "workers have brought it about")
 
     def finish(self) -> None:
-        """Let two workers do what is left, whatever waits the service or a clock asked for."""
+        """Resume the job, as a person does, and let two workers do what is left."""
         self.execute("CALL vectorize.resume('docs')")
+        self.work_together(2)
+
+    def go_on(self) -> None:
+        """Let two workers do what is left when the waits that the service asked for are over; nobody resumes the job."""
+        self.superuser("UPDATE vectorize.deployment SET not_before = NULL")
         self.work_together(2)
 
     def paid_twice(self) -> int:
@@ -220,17 +225,24 @@ class FaultDatabase(VectorDatabase):
         """Return how many calls may be refused while batches are halved until so many bad rows are each alone."""
         return bad * (math.ceil(math.log2(self.batch)) + 1)
 
-    def end(self, *, twice: int = 0, refused: int = 0, spare: int = 0, text: str = "body") -> None:
+    def end(
+        self, *, state: str = "active", twice: int = 0, refused: int = 0, spare: int = 0, text: str = "body"
+    ) -> None:
         """Mend the service, let workers finish, and hold the engine to its word.
 
         Args:
+            state: of the job, before it is mended; nobody resumes one that must have gone on by itself.
             twice: how many texts may have been paid for once more.
             refused: how many calls may have been refused.
             spare: how many calls may have been paid beyond those that `hold_calls` allows.
             text: the SQL expression of a row's text.
         """
         self.mend()
-        self.finish()
+        assert self.status()["state"] == state, self.status()["reason"]
+        if state == "active":
+            self.go_on()
+        else:
+            self.finish()
         self.hold(twice=twice, refused=refused, text=text)
         if self.counts_calls:
             self.hold_calls(spare)

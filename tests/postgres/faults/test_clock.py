@@ -72,4 +72,4 @@ def test_a_refusal_of_another_time_still_stops_the_job_in_the_end(docs: FaultDat
         "UPDATE vectorize.deployment SET refused_since = refused_since - interval '11 minutes', not_before = NULL"
     )
     docs.work_until(lambda: docs.status()["state"] == "stopped")
-    docs.end(refused=3)
+    docs.end(state="stopped", refused=3)

@@ -82,7 +82,7 @@ def test_a_pause_lets_a_batch_that_is_out_be_settled(docs: FaultDatabase, dice: 
     worker.finish()
     assert docs.calls() == 1
     assert docs.status()["embedded"] == docs.batch
-    docs.end()
+    docs.end(state="paused")
 
 
 @pytest.mark.parametrize("gate", GATES)

@@ -133,7 +133,7 @@ def test_a_refusal_that_a_person_must_mend_stops_the_job(
     assert status["state"] == "stopped"
     assert refusal.splitlines()[0].rstrip(".") in status["reason"]
     docs.execute("INSERT INTO docs VALUES (1000, 'written while the job stood')")
-    docs.end(refused=1)
+    docs.end(state="stopped", refused=1)
 
 
 @pytest.mark.parametrize("gate", ["call", "answer", "settle"])

@@ -88,7 +88,7 @@ def test_wrong_dimensions_stop_the_job_before_anything_is_stored(docs: FaultData
     assert (status["state"], status["embedded"]) == ("stopped", 0)
     assert "gives 9 dimensions, and the job needs 8" in status["reason"]
     assert docs.calls() <= workers
-    docs.end(twice=workers * docs.batch)
+    docs.end(state="stopped", twice=workers * docs.batch)
 
 
 def test_a_vector_that_is_not_a_number_costs_its_rows_alone(docs: FaultDatabase, dice: random.Random) -> None:
@@ -181,4 +181,4 @@ def test_a_refusal_in_mid_run_stops_the_job_and_resume_loses_nothing(
     assert refusal.rstrip(".") in status["reason"]
     assert docs.calls("refused") <= len(workers)
     docs.execute("INSERT INTO docs VALUES (%s, 'written while the job stood')", [rows + 2])
-    docs.end(refused=len(workers))
+    docs.end(state="stopped", refused=len(workers))
