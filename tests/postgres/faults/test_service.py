@@ -67,6 +67,30 @@ def test_an_answer_that_never_arrives_is_paid_for_once_more(
     docs.end(twice=calls * docs.batch)
 
 
+def test_ten_answers_in_a_row_without_a_status_stop_the_job_and_resume_loses_nothing(
+    docs: FaultDatabase, dice: random.Random
+) -> None:
+    """A hiccup passes, but what goes on and on without a word of why is for a person to look at."""
+    rows, _ = fill(docs, dice)
+    docs.fault("lost", LOST["half a body"])
+    while docs.calls() < 10:
+        assert docs.status()["state"] == "active"
+        # Failures of one second count once, and are waited after; both are over.
+        docs.superuser(
+            "UPDATE vectorize.deployment SET failed_at = failed_at - interval '2 seconds', not_before = NULL"
+        )
+        docs.work(seconds=0.2)
+    status = docs.status()
+    assert status["state"] == "stopped"
+    assert status["reason"] == (
+        "azure_openai.create_embeddings: error decoding response body: unexpected end of file. "
+        "Check azure_ai in this database: the extension, its settings, and the worker's rights, "
+        "then CALL vectorize.resume('docs')"
+    )
+    docs.execute("INSERT INTO docs VALUES (%s, 'written while the job stood')", [rows + 1])
+    docs.end(state="stopped", twice=10 * docs.batch)
+
+
 @pytest.mark.parametrize("kind", ["short", "long"])
 def test_an_answer_with_a_wrong_count_of_vectors_is_not_used(
     docs: FaultDatabase, dice: random.Random, kind: str
