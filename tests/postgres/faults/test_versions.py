@@ -18,7 +18,7 @@ from database.errors import DatabaseError
 from tests.postgres.faults.drill import FaultDatabase, FaultServer, wait_until
 from tests.postgres.vector_server import SUPERUSER
 
-# The engine as it was when its newest numbered file was 0002, 0006, 0008, 0010.
+# The engine as it was when its newest numbered file was 0002, 0006, 0008, 0010, 0013.
 OLD = sorted(Path(__file__).parent.glob("engine_*.tar.xz"))
 # What any later version may do: more columns in the tables whose rows running procedures hold.
 NEXT = """
