@@ -6,6 +6,7 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 -- later:   the service is busy or unwell: everybody waits, no attempt is charged
 -- input:   an input of this batch is at fault: split until it is alone
 -- refused: credentials, rights or the deployment's name
+-- dimensions: the deployment does not give what the job asks for, whatever the text
 -- here:    this database cannot make the call at all
 CREATE OR REPLACE FUNCTION vectorize.classify(state text, message text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -13,11 +14,12 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN left(state, 2) IN ('42', '3F', '0A') OR state = '28000' THEN 'here'
         -- Language puts the reason into an inner error. These are about the request, which is the same for every text (unverified).
         WHEN message ~ '^\s*azure_cognitive\.' AND message ~ '\m(InvalidParameterValue|UnsupportedLanguageCode|OperationNotSupported)\M' THEN 'here'
+        WHEN message ~ 'does not support specifying dimensions' THEN 'dimensions'
         WHEN code ~ '^(408|409|429|5\d\d)$' THEN 'later'
         WHEN code ~ '^(401|403|404)$' THEN 'refused'
         WHEN code ~ '^4\d\d$' THEN 'input'
         WHEN code ~* '(permissiondenied|unauthorized|authentication|deploymentnotfound|accessdenied|forbidden)' THEN 'refused'
-        WHEN code ~* '(invalidrequest|invaliddocument|invalidargument|badrequest|invalid_request|contextlength|content_filter)' THEN 'input'
+        WHEN code ~* '(invalidrequest|invaliddocument|invalidargument|badrequest|invalid_request|context_?length|content_filter)' THEN 'input'
         ELSE 'later' END
     FROM (SELECT (regexp_match(message, '^\s*[a-z_]+\.[a-z_]+:\s*(\w+)'))[1] AS code) AS m
 $$;

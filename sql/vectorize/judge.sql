@@ -16,7 +16,7 @@ BEGIN
         END IF;
         RETURN 'done';
     END IF;
-    kind := CASE state WHEN 'dimensions' THEN 'here' WHEN 'count' THEN 'later' WHEN 'answer' THEN 'input' ELSE vectorize.classify(state, message) END;
+    kind := CASE state WHEN 'dimensions' THEN 'dimensions' WHEN 'count' THEN 'later' WHEN 'answer' THEN 'input' ELSE vectorize.classify(state, message) END;
     IF kind = 'input' THEN
         PERFORM vectorize.note_error(j.id, message);
         RETURN 'input';
@@ -36,7 +36,7 @@ BEGIN
     PERFORM vectorize.stop(j.id, format('%s. %s, then CALL vectorize.resume(%L)', rtrim(message, '. '),
         CASE WHEN kind = 'refused' THEN format('Check that %s exists and that the server''s identity or key may use it',
                  CASE WHEN d.tokens_per_minute IS NULL THEN 'the Language account' ELSE 'deployment ' || d.name END)
-             WHEN state = 'dimensions' THEN 'Correct the deployment or the job''s dimensions'
+             WHEN kind = 'dimensions' THEN 'Correct the deployment or the job''s dimensions'
              ELSE 'Check azure_ai in this database: the extension, its settings, and the worker''s rights' END, j.name));
     RETURN 'stop';
 END

@@ -14,8 +14,9 @@ ERRORS = {
     "context length": ("input", "400: This model's maximum context length is 8192 tokens, however you requested 9000 tokens (9000 in your prompt; 0 for the completion)."),
     "content filter": ("input", "400: The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
     "content filter by its code": ("input", "content_filter: The response was filtered."),
+    "context length by its code": ("input", "context_length_exceeded: This model's maximum context length is 8192 tokens."),
     # That an answer has others than the job is for the call itself to see.
-    "dimensions that the model has not": ("input", "400: This model does not support specifying dimensions."),
+    "dimensions that the model has not": ("dimensions", "400: This model does not support specifying dimensions."),
     "a large body": ("input", "413: Request Entity Too Large"),
     "bad key": ("refused", "401: Access denied due to invalid subscription key or wrong API endpoint."),
     "no role": ("refused", "PermissionDenied: The principal lacks the required data action."),
