@@ -21,7 +21,9 @@ from database.progress import passing
 
 # A deadlock, a lock that was not given in time: by then a worker, or a user's statement, may be out of the way.
 _PASSING = ("40P01", "55P03")
-_TRIES = 5
+# Beside a writer who never rests a lock is given or not by chance, and nobody waits for one for long.
+_TRIES = 20
+_LONGEST_PAUSE_SECONDS = 2.0
 
 ROOT = Path(__file__).resolve().parent.parent / "sql"
 _NUMBERED = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
@@ -188,7 +190,7 @@ def apply(
                 if attempt == _TRIES:
                     raise
                 say(f"{error} Trying again.")
-                time.sleep(attempt / 2)
+                time.sleep(min(attempt / 2, _LONGEST_PAUSE_SECONDS))
     raise AssertionError("the last try returns or raises")
 
 
