@@ -195,8 +195,11 @@ class FaultDatabase(VectorDatabase):
             done.result()
 
     def waits(self, pid: int) -> bool:
-        """Return whether a session waits for a lock."""
-        return bool(self.superuser("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid]))
+        """Return whether a session waits for a lock, or comes back to what somebody's open transaction holds."""
+        return bool(self.superuser(
+            "SELECT 1 FROM pg_stat_activity AS a WHERE pid = %s AND (wait_event_type = 'Lock' OR wait_event = 'PgSleep' AND EXISTS "
+            "(SELECT FROM pg_stat_activity AS o WHERE o.datname = a.datname AND o.state = 'idle in transaction'))", [pid]
+        ))  # fmt: skip
 
     def work_until(self, condition: Callable[[], Any], workers: int = 1) -> None:
         """Let workers run for short times until a condition holds; their waits for the service end with each."""
