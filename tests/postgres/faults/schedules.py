@@ -22,14 +22,17 @@ BATCH = 8  # rows, at most
 CALL = "azure_openai.create_embeddings: "
 SOON = "Please retry after 20 milliseconds."
 BAD_INPUT = CALL + "400: This model's maximum context length is 8192 tokens."
-# How a call may fail: as the stub says it, and the error's message. What is an `error` is not paid for.
-FAULTS = {
+# How a call may fail: as the stub says it, and the error's message. These are not paid for.
+REFUSALS = {
     "429": ("error", CALL + "429: Too many. " + SOON),
     "429 without a wait": ("error", CALL + "429: Too many."),
     "500": ("error", CALL + "500: The server had an error. " + SOON),
     "503": ("error", CALL + "503: Later. " + SOON),
     "denied": ("error", CALL + "401: Access denied. " + SOON),
     "no deployment": ("error", CALL + "404: There is no such deployment. " + SOON),
+}
+# These are paid for.
+SPOILT = {
     "lost": ("lost", CALL + "408: no answer. " + SOON),
     "half a body": ("lost", CALL + "error decoding response body: unexpected end of file"),
     "short": ("short", None),
@@ -104,10 +107,10 @@ class Workers:
 
     def fault(self, kind: str) -> None:
         """Let the next call fail."""
-        answer, message = FAULTS[kind]
+        answer, message = (REFUSALS | SPOILT)[kind]
         self.db.fault(answer, message, calls=1)
-        self.refused += answer == "error"
-        self.twice += BATCH * (answer != "error")
+        self.refused += kind in REFUSALS
+        self.twice += BATCH * (kind in SPOILT)
         self.stops += kind in STOPPING
 
     def write(self, statement: str) -> int:

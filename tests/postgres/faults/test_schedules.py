@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.postgres.faults.drill import GATES, FaultServer
-from tests.postgres.faults.schedules import BAD_INPUT, BATCH, FAULTS, HOLDS, Workers, drawn_by
+from tests.postgres.faults.schedules import BAD_INPUT, BATCH, HOLDS, REFUSALS, SPOILT, Workers, drawn_by
 from tests.postgres.faults.test_clock import JUMPS
 from tests.postgres.faults.test_server_killed import Line
 
@@ -51,7 +51,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("step"), st.integers(0, WORKERS - 1), st.integers(1, 2)),
     st.tuples(st.just("step"), st.integers(0, WORKERS - 1), st.integers(3, 8)),
     st.tuples(st.just("kill"), st.integers(0, WORKERS - 1), st.sampled_from([*["session"] * 5, "line", "process", "server"])),
-    st.tuples(st.just("fault"), st.sampled_from([*sorted(FAULTS), "bad input", "nan"])),
+    st.tuples(st.just("fault"), st.sampled_from(sorted(REFUSALS))),
+    st.tuples(st.just("fault"), st.sampled_from([*sorted(SPOILT), "bad input", "nan"])),
     st.tuples(st.just("call"), st.sampled_from(["pause", "resume", "retry", "verify", "reembed"])),
     st.tuples(st.just("remove")),
     st.tuples(st.just("define"), st.booleans(), st.integers(1, BATCH)),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.postgres.faults.drill import FaultServer
-from tests.postgres.faults.schedules import BATCH, FAULTS, HOLDS, Workers, drawn_by
+from tests.postgres.faults.schedules import BATCH, HOLDS, REFUSALS, SPOILT, Workers, drawn_by
 from tests.postgres.promise import settled
 from tests.postgres.test_generations import complete
 
@@ -53,7 +53,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("step"), st.integers(0, WORKERS - 1), st.integers(1, 3)),
     st.tuples(st.just("terminate"), st.integers(0, WORKERS - 1)),
     st.tuples(st.just("work")),
-    st.tuples(st.just("fault"), st.sampled_from(sorted(FAULTS))),
+    st.tuples(st.just("fault"), st.sampled_from(sorted(REFUSALS))),
+    st.tuples(st.just("fault"), st.sampled_from(sorted(SPOILT))),
     st.tuples(st.just("hold"), st.sampled_from(sorted(HOLDS)), st.integers(1, 12), st.booleans()),
     st.tuples(st.just("release")),
 )
