@@ -55,7 +55,7 @@ BEGIN
             RETURN NEXT format('ALTER TABLE %s ADD COLUMN %I %s', vectorize.table_name(j.source), j.target_column, type);
         END IF;
         RETURN;
-    ELSIF vectorize.side_table(j.source, j.target_column) IS NOT NULL THEN
+    ELSIF vectorize.present_side_table(j) IS NOT NULL THEN
         RETURN;
     END IF;
     SELECT string_agg(format('%I %s', c, d), ', ' ORDER BY ord) INTO keys
@@ -82,7 +82,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.record_target(job_id integer) RETURNS vectorize.job
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE vectorize.job AS j SET target_table = CASE WHEN vectorize.in_graph(j) THEN vectorize.make_label(j) WHEN target = 'column' THEN source
-        ELSE vectorize.side_table(source, target_column) END
+        ELSE vectorize.present_side_table(j) END
     WHERE id = job_id RETURNING *
 $$;
 

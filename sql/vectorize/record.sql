@@ -12,12 +12,21 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND (NOT vectorize.embeds(j) OR j.dimensions = (spec ->> 'dimensions')::int AND EXISTS (
           SELECT FROM vectorize.deployment AS had JOIN vectorize.deployment AS wanted ON wanted.model = had.model
           WHERE had.name = j.deployment AND wanted.name = spec ->> 'deployment'))
-      -- A chunked job's place is the table of its chunks, in which the vectors are a column.
+      -- A chunked job's place is the table that its chunks are kept in, in which the vectors are a column.
       AND CASE WHEN spec -> 'chunking' = 'null' THEN j.source = j.declared_source AND j.target = spec ->> 'target'
                     AND (j.key_columns, j.key_types) = (SELECT k.key, vectorize.key_types($2, k.key)
                         FROM (SELECT vectorize.source_key($2, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key'))) AS key) AS k)
-               ELSE j.source <> j.declared_source END
+               ELSE j.source = (SELECT s.target_table FROM vectorize.job AS s WHERE s.name = j.name AND s.operation = 'split') END
     ORDER BY j.state = 'removed', j.standing = 'current' DESC, j.generation DESC LIMIT 1
+$$;
+
+-- The splitter that a specification goes on with: its source is there, and where the job was removed it is the same, with the same key.
+CREATE OR REPLACE FUNCTION vectorize.fitting_splitter(spec jsonb, declared_source oid) RETURNS vectorize.job
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j FROM vectorize.job AS j
+    WHERE j.name = spec ->> 'name' AND j.operation = 'split' AND EXISTS (SELECT FROM pg_class WHERE oid = j.source)
+      AND (j.state <> 'removed' OR (j.source, j.declared_column) = ($2, spec ->> 'column')
+           AND j.key_types = vectorize.key_types($2, vectorize.source_key($2, ARRAY(SELECT jsonb_array_elements_text(spec -> 'key')))))
 $$;
 
 -- The column that the vectors of a specification go to: as declared, with a number behind it where another generation has that.
@@ -98,11 +107,9 @@ DECLARE
     tokens integer := (spec -> 'chunking' ->> 'max_tokens')::int;
     overlap integer := coalesce((spec -> 'chunking' ->> 'overlap')::int, 0);
 BEGIN
-    SELECT * INTO before FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation = 'split';
-    IF (before.state = 'removed' AND (before.source, before.key_types, before.declared_column) IS DISTINCT FROM (declared_on, types, spec ->> 'column'))
-        OR (before.id IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = before.source)) THEN
+    before := vectorize.fitting_splitter(spec, declared_on);
+    IF before.id IS NULL AND EXISTS (SELECT FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation = 'split') THEN
         PERFORM vectorize.forget(o.id) FROM vectorize.job AS o WHERE o.name = spec ->> 'name';
-        before := NULL;
     END IF;
     INSERT INTO vectorize.job AS o (name, operation, source, declared_source, key_columns, key_types, key_operators, template, target, target_column,
         declared_column, type, dimensions, distance, index_method, index_options, index_coverage, deployment, batch_size, chunk_tokens, chunk_overlap,

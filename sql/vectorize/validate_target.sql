@@ -29,6 +29,7 @@ DECLARE
     wanted text := CASE WHEN embeds THEN format('%s(%s)', spec ->> 'type', spec ->> 'dimensions') ELSE spec ->> 'type' END;
     source_name text := vectorize.table_name(source_table);
     column_name text := vectorize.target_column(spec, source_table);
+    present vectorize.job;  -- what has its table already
     side_table oid;
     there pg_attribute;
 BEGIN
@@ -61,6 +62,11 @@ BEGIN
         column_name := coalesce((SELECT j.target_column FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.operation = 'split'),
                                 vectorize.free_column(spec, false, source_table));
     END IF;
+    present := CASE WHEN chunked THEN vectorize.fitting_splitter(spec, source_table)
+        ELSE vectorize.fitting_generation(spec, source_table) END;
+    IF EXISTS (SELECT FROM pg_class WHERE oid = present.target_table) THEN
+        RETURN;  -- whatever it is called, and whatever now has the name that a new one would get
+    END IF;
     side_table := vectorize.side_table(source_table, column_name);
     IF side_table IS NOT NULL AND NOT EXISTS (
         SELECT FROM vectorize.job AS j WHERE j.name = spec ->> 'name' AND j.target_table = side_table AND (j.operation = 'split') = chunked)
@@ -85,6 +91,13 @@ CREATE OR REPLACE FUNCTION vectorize.side_table(source oid, column_name text) RE
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.oid FROM pg_class AS t JOIN pg_class AS c ON c.relnamespace = t.relnamespace
     WHERE c.oid = source AND vectorize.table_name(t.oid) = vectorize.target_table_name(source, column_name)
+$$;
+
+-- The table beside the source that a job goes on with: its own, whatever that and the source are called by now; without one,
+-- that of the name.
+CREATE OR REPLACE FUNCTION vectorize.present_side_table(j vectorize.job) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT c.oid FROM pg_class AS c WHERE c.oid = j.target_table), vectorize.side_table(j.source, j.target_column))
 $$;
 
 -- What a job that is there may not become: another model or place is another generation, another table or key another job.

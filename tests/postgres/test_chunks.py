@@ -22,6 +22,10 @@ def chunks(db: VectorDatabase, where: str = "true") -> list[tuple[Any, ...]]:
     return db.rows(f"SELECT id, chunk, content FROM docs_embedding WHERE {where} ORDER BY id, chunk")
 
 
+def chunk_table_name(db: VectorDatabase) -> str:
+    return str(db.value("SELECT vectorize.table_name(target_table) FROM vectorize.job WHERE operation = 'split'"))
+
+
 def make_long_docs(db: VectorDatabase, rows: int = 5, **spec: Any) -> None:
     db.make_docs(rows, chunking=CHUNKING, **spec)
     db.execute("UPDATE docs SET body = %s || id", ["\n\n".join(PARAGRAPHS)])
@@ -234,6 +238,72 @@ def test_a_table_that_was_made_again_is_chunked_again(db: VectorDatabase) -> Non
     db.define(chunking=CHUNKING)
     db.work()
     assert [row[2] for row in chunks(db)] == ["one text"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE docs RENAME TO papers",
+        "CREATE SCHEMA archive; ALTER TABLE docs SET SCHEMA archive",
+        "ALTER TABLE docs_embedding RENAME TO pieces",
+        "CREATE SCHEMA archive; ALTER TABLE docs_embedding SET SCHEMA archive",
+        "ALTER TABLE docs RENAME TO papers; CREATE TABLE papers_embedding (n int)",
+        "ALTER TABLE docs_embedding RENAME TO pieces; CREATE TABLE docs_embedding (n int)",
+    ],
+)
+def test_chunks_stay_where_they_are_when_a_table_gets_another_name(db: VectorDatabase, statement: str) -> None:
+    """The chunk table is known by itself, not by its name: nothing is cut or paid again, and searches follow edits."""
+    make_long_docs(db, 3)
+    db.work()
+    chunk_table = db.value("SELECT 'docs_embedding'::regclass::oid")
+    paid = sum(db.paid().values())
+    db.execute(statement)
+    table = db.value("SELECT vectorize.table_name(source) FROM vectorize.job WHERE operation = 'split'")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    assert "define the job again" in db.status()["reason"]
+    db.define(table, chunking=CHUNKING)
+    assert db.value("SELECT vectorize.declared('docs') -> 'chunking'") == CHUNKING
+    db.work()
+    assert sum(db.paid().values()) == paid
+    assert db.rows("SELECT target_table::oid FROM vectorize.job") == [(chunk_table,), (chunk_table,)]
+    db.execute(f"UPDATE {table} SET body = 'changed text' WHERE id = 1")
+    db.execute(f"INSERT INTO {table} VALUES (10, 'new text')")
+    db.work()
+    assert sum(db.paid().values()) == paid + 2
+    for key, text in ((1, "changed text"), (10, "new text")):
+        assert db.rows("SELECT key, content FROM vectorize.search('docs', %s, 1)", [text]) == [({"id": key}, text)]
+    assert db.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
+    assert wrong(db, "embedding", 8, chunk_table_name(db), "content") == []
+
+
+def test_a_chunk_table_that_is_gone_is_made_again(db: VectorDatabase) -> None:
+    make_long_docs(db, 2)
+    db.work()
+    before = chunks(db)
+    db.execute("DROP TABLE docs_embedding")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    db.define(chunking=CHUNKING)
+    db.work()
+    assert [row[2] for row in chunks(db)] == [row[2] for row in before]
+    db.execute("UPDATE docs SET body = 'changed text' WHERE id = 1")
+    db.work()
+    assert db.rows("SELECT content FROM vectorize.search('docs', 'changed text', 1)") == [("changed text",)]
+
+
+def test_a_generation_whose_chunks_are_no_longer_kept_is_made_anew(db: VectorDatabase) -> None:
+    """Where an earlier version had made a second chunk table after a renaming, the next definition mends the search."""
+    make_long_docs(db, 2)
+    db.work()
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("UPDATE vectorize.job SET target_table = NULL WHERE operation = 'split'")
+    db.execute("ALTER TABLE docs_embedding RENAME TO pieces")
+    db.define(chunking=CHUNKING)
+    complete(db)
+    db.execute("UPDATE docs SET body = 'changed text' WHERE id = 1")
+    db.work()
+    assert db.rows("SELECT content FROM vectorize.search('docs', 'changed text', 1)") == [("changed text",)]
 
 
 def test_a_dense_passage_is_not_repeated_over_and_over(splitter: Any) -> None:
