@@ -39,6 +39,55 @@ def test_a_table_that_is_renamed_or_moved_is_followed_or_said(db: VectorDatabase
     assert len(db.rows("SELECT * FROM vectorize.search('docs', 'new', 20)")) == 10
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE docs RENAME TO papers",
+        "ALTER TABLE docs RENAME TO papers; CREATE TABLE papers_embedding (n int)",
+        "CREATE SCHEMA archive; ALTER TABLE docs SET SCHEMA archive",
+        "ALTER TABLE docs_embedding RENAME TO vectors",
+        "ALTER TABLE docs_embedding RENAME TO vectors; CREATE TABLE docs_embedding (n int)",
+        "CREATE SCHEMA archive; ALTER TABLE docs_embedding SET SCHEMA archive",
+    ],
+)
+def test_vectors_beside_a_table_stay_where_they_are_when_it_gets_another_name(
+    db: VectorDatabase, statement: str
+) -> None:
+    """The side table is known by itself: no search is without results, and nothing is paid for again."""
+    db.make_docs(9, target="table")
+    db.work()
+    side_table = db.value("SELECT 'docs_embedding'::regclass::oid")
+    paid = db.paid().total()
+    db.execute(statement)
+    table = db.value("SELECT vectorize.table_name(source) FROM vectorize.job")
+    db.work()
+    assert "define the job again" in db.status()["reason"]
+    db.define(table, target="table")
+    assert len(db.rows("SELECT * FROM vectorize.search_by('docs', azure_openai.vector_of('text 7', 8), 20)")) == 9
+    db.execute(f"UPDATE {table} SET body = 'changed' WHERE id = 1")
+    db.work()
+    assert db.paid().total() == paid + 1
+    assert db.rows("SELECT target_table::oid FROM vectorize.job") == [(side_table,)]
+    settled(db, table)
+    db.define(table, target="table", dimensions=4)
+    db.work()
+    assert db.value("SELECT embedded FROM vectorize.generations WHERE generation = 2") == 9
+    db.execute("CALL vectorize.remove('docs', false)")
+    assert db.value("SELECT count(*) FROM pg_class WHERE oid = %s", [side_table]) == 0
+
+
+def test_a_side_table_that_is_gone_is_made_again_beside_the_table_as_it_is_called_now(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.work()
+    db.execute("ALTER TABLE docs RENAME TO papers; DROP TABLE docs_embedding")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    db.define("public.papers", target="table")
+    db.work()
+    settled(db, "papers")
+    assert db.value("SELECT count(*) FROM papers_embedding") == 5
+
+
 def test_rows_that_cannot_be_read_ask_for_one_sweep_a_transaction(db: VectorDatabase) -> None:
     db.make_docs(50)
     db.work()
