@@ -100,18 +100,25 @@ BEGIN
 END
 $$;
 
--- The engine's part: triggers go with their functions.
-CREATE OR REPLACE FUNCTION vectorize.take_down(job_id integer, keep_receipts boolean) RETURNS void
+-- Functions of a job by the beginnings of their names; triggers go with theirs.
+CREATE OR REPLACE FUNCTION vectorize.drop_functions(job_id integer, kinds text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
     f regprocedure;
 BEGIN
     FOR f IN
-        SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
-        AND p.proname ~ format('^(sync|truncated|read|scan|sample|lock|write)_%s$', job_id)
+        SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname ~ format('^(%s)_%s$', kinds, job_id)
     LOOP
         EXECUTE format('DROP FUNCTION %s CASCADE', f);
     END LOOP;
+END
+$$;
+
+-- The engine's part.
+CREATE OR REPLACE FUNCTION vectorize.take_down(job_id integer, keep_receipts boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+BEGIN
+    PERFORM vectorize.drop_functions(job_id, 'sync|truncated|read|scan|sample|lock|write');
     IF NOT keep_receipts THEN
         PERFORM vectorize.forget(job_id);
         RETURN;
@@ -129,16 +136,10 @@ $$;
 -- Everything that the engine knows about a job, but for what it spent.
 CREATE OR REPLACE FUNCTION vectorize.forget(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    f regprocedure;
 BEGIN
     PERFORM vectorize.keep_spend(job_id);
-    FOR f IN
-        SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'vectorize_jobs'::regnamespace
-        AND p.proname ~ format('^(fold|claim|feed|prepare|hold|settle)_%s$', job_id)
-    LOOP
-        EXECUTE format('DROP FUNCTION %s', f);
-    END LOOP;
+    -- Its triggers stand where the source is a chunk table, which outlives the table that its chunks were cut from.
+    PERFORM vectorize.drop_functions(job_id, '[a-z]+');
     CALL vectorize.drop_tables(job_id);
     DELETE FROM vectorize.lease AS l WHERE l.job = job_id;
     DELETE FROM vectorize.delta AS d WHERE d.job = job_id;

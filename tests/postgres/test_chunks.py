@@ -306,6 +306,28 @@ def test_a_generation_whose_chunks_are_no_longer_kept_is_made_anew(db: VectorDat
     assert db.rows("SELECT content FROM vectorize.search('docs', 'changed text', 1)") == [("changed text",)]
 
 
+def test_a_table_that_was_made_again_uses_the_chunk_table_that_stayed(db: VectorDatabase) -> None:
+    """What noted the changes of the chunks for the old table goes with it, or every write of a chunk would fail."""
+    make_long_docs(db, 2)
+    db.work()
+    db.execute("DROP TABLE docs")
+    db.work()
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, body text)")
+    db.execute("INSERT INTO docs VALUES (1, 'one text')")
+    db.define(chunking=CHUNKING)
+    db.work()
+    assert (db.status()["state"], db.status()["pending"]) == ("active", 0)
+    assert [row[2] for row in chunks(db, "id = 1")] == ["one text"]
+    db.execute("UPDATE docs SET body = 'another text' WHERE id = 1")
+    db.work()
+    assert db.rows("SELECT key, content FROM vectorize.search('docs', 'x', 9)") == [({"id": 1}, "another text")]
+    strays = (
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'vectorize_jobs'::regnamespace "
+        "AND split_part(proname, '_', 2)::int NOT IN (SELECT id FROM vectorize.job)"
+    )
+    assert db.rows(strays) == []
+
+
 def test_a_dense_passage_is_not_repeated_over_and_over(splitter: Any) -> None:
     text = "plain English words " * 900 + "数据库向量我们昨天在城市公园看到很多孩子一起学习历史" * 75
     pieces = splitter(text, 512, 128)
