@@ -123,14 +123,16 @@ CREATE OR REPLACE PROCEDURE vectorize.discard(job text, generation integer)
 LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
+    place text;
 BEGIN
     SELECT * INTO j FROM vectorize.job_rows(discard.job) AS o WHERE o.operation <> 'split' AND o.generation = discard.generation;
     IF NOT FOUND OR j.standing = 'current' THEN
         RAISE EXCEPTION 'job %: generation % %', discard.job, discard.generation, CASE WHEN j.id IS NULL THEN 'is not there' ELSE 'is the one that searches use' END
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT * FROM vectorize.generations shows what there is.';
     END IF;
+    place := vectorize.place(j);
     CALL vectorize.take_away(vectorize.with_splitter(j.id), false);
-    RAISE NOTICE 'job %: generation % is gone, with %', j.name, j.generation, vectorize.place(j);
+    RAISE NOTICE 'job %: generation % is gone, with %', j.name, j.generation, coalesce(place, 'its table');
 END
 $$;
 

@@ -11,7 +11,8 @@ DECLARE
     jobs vectorize.job[] := ARRAY(SELECT r FROM vectorize.job_rows(remove.job) AS r);
 BEGIN
     CALL vectorize.take_away(jobs, keep_vectors);
-    RAISE NOTICE 'job %: removed, % % its vectors', j.name, vectorize.table_name(j.declared_source), CASE WHEN keep_vectors THEN 'keeps' ELSE 'is without' END;
+    RAISE NOTICE 'job %: removed%', j.name, coalesce(', ' || vectorize.table_name(j.declared_source)
+        || CASE WHEN keep_vectors THEN ' keeps its vectors' ELSE ' is without its vectors' END, '; its table was gone already');
 END
 $$;
 
@@ -21,15 +22,18 @@ CREATE OR REPLACE PROCEDURE vectorize.take_away(jobs vectorize.job[], keep_vecto
 LANGUAGE plpgsql AS $$
 DECLARE
     j vectorize.job;
-    me text := pg_catalog.current_setting('role');
     began timestamptz := pg_catalog.clock_timestamp();
     words text;  -- an index that no generation of the job has a use for now
+    stranger name;
     obstacle text;
     done boolean := false;
 BEGIN
     FOREACH j IN ARRAY jobs LOOP
-        IF NOT keep_vectors AND NOT pg_catalog.pg_has_role(current_user, vectorize.owner_of(j), 'SET') THEN
-            RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, vectorize.owner_of(j), current_user USING ERRCODE = 'insufficient_privilege';
+        stranger := (SELECT o.name FROM pg_catalog.unnest(ARRAY[vectorize.owner_of(j), vectorize.target_owner(j)]) AS o (name)
+            WHERE NOT pg_catalog.pg_has_role(current_user, o.name, 'SET') LIMIT 1);
+        IF NOT keep_vectors AND stranger IS NOT NULL THEN
+            RAISE EXCEPTION 'job %: its vectors belong to %, and % cannot act as it', j.name, stranger, current_user
+                USING ERRCODE = 'insufficient_privilege';
         END IF;
     END LOOP;
     PERFORM vectorize.keep_workers_off(jobs);
@@ -48,15 +52,12 @@ BEGIN
                     PERFORM vectorize.empty_label(j.id);
                 END IF;
                 PERFORM vectorize.take_down(j.id, keep_vectors);
-                IF NOT vectorize.in_graph(j) AND NOT keep_vectors AND vectorize.table_name(j.target_table) IS NOT NULL THEN
+                IF NOT keep_vectors AND vectorize.target_owner(j) IS NOT NULL THEN
                     words := (SELECT pg_catalog.string_agg(i.name, ', ') FROM vectorize.words_indexes(j, j.source) AS i WHERE NOT i.wanted);
-                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', vectorize.owner_of(j));
-                    EXECUTE CASE j.target WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
-                        ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END;
-                    IF words IS NOT NULL THEN
-                        EXECUTE 'DROP INDEX ' || words;
-                    END IF;
-                    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
+                    CALL vectorize.run_as(vectorize.owner_of(j), 'DROP INDEX ' || words);
+                    CALL vectorize.run_as(vectorize.target_owner(j), CASE j.target
+                        WHEN 'column' THEN pg_catalog.format('ALTER TABLE %s DROP COLUMN IF EXISTS %I', j.target_table, j.target_column)
+                        ELSE pg_catalog.format('DROP TABLE %s', j.target_table) END);
                 END IF;
             END LOOP;
             done := true;
@@ -79,6 +80,27 @@ $$;
 -- The owner of a job's source, as whom its vectors are written; NULL where the source is gone.
 CREATE OR REPLACE FUNCTION vectorize.owner_of(j vectorize.job) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = j.source $$;
+
+-- The owner of the table that its vectors are in, which may outlive the source; NULL where that is gone, and in a graph, where all is
+-- the engine's own.
+CREATE OR REPLACE FUNCTION vectorize.target_owner(j vectorize.job) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = j.target_table AND NOT vectorize.in_graph(j)
+$$;
+
+-- Runs a statement, where there is one, as a role that the caller can act as.
+CREATE OR REPLACE PROCEDURE vectorize.run_as(role name, statement text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    me text := pg_catalog.current_setting('role');
+BEGIN
+    IF statement IS NOT NULL THEN
+        EXECUTE pg_catalog.format('SET LOCAL ROLE %I', role);
+        EXECUTE statement;
+        EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
+    END IF;
+END
+$$;
 
 -- The reason tells where a removal was cut off; `resume` brings the job back then.
 CREATE OR REPLACE FUNCTION vectorize.keep_workers_off(jobs vectorize.job[]) RETURNS void

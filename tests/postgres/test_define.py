@@ -296,6 +296,45 @@ def test_remove_with_the_vectors_leaves_nothing(db: VectorDatabase, target: str)
     assert db.value("SELECT to_regclass('docs_embedding')") is None
 
 
+@pytest.mark.parametrize("chunking", [None, {"max_tokens": 40, "overlap": 0}])
+@pytest.mark.parametrize("target", ["column", "table"])
+def test_remove_with_the_vectors_works_after_the_source_is_gone(
+    db: VectorDatabase, target: str, chunking: dict[str, int] | None
+) -> None:
+    """A dropped table leaves the one beside it, whose owner is the one to ask."""
+    db.make_docs(5, target="table" if chunking else target, chunking=chunking)
+    db.work()
+    db.execute("DROP TABLE docs")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    db.execute("CALL vectorize.remove('docs', keep_vectors => false)")
+    assert db.value("SELECT to_regclass('docs_embedding')") is None
+    assert db.rows("SELECT name FROM vectorize.job") == []
+    assert db.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'vectorize_jobs'::regnamespace") == 0
+    assert not [line for line in db.notices if "NULL" in line]
+
+
+def test_remove_with_the_vectors_works_after_the_side_table_is_gone(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.execute("DROP TABLE docs_embedding")
+    db.execute("CALL vectorize.remove('docs', keep_vectors => false)")
+    assert db.rows("SELECT name FROM vectorize.job") == []
+
+
+def test_vectors_without_their_source_are_removed_by_none_but_who_can_act_as_their_owner(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.work()
+    db.execute("DROP TABLE docs")
+    with (
+        db.member("vectorize_admin") as stranger,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="belong to deployer"),
+    ):
+        stranger.execute("CALL vectorize.remove('docs', keep_vectors => false)")
+    assert db.value("SELECT count(*) FROM docs_embedding") == 5
+    db.work()
+    assert "is being removed" not in db.status()["reason"]
+
+
 def test_a_removal_that_is_cut_off_says_so_and_resume_brings_the_job_back(db: VectorDatabase) -> None:
     db.make_docs(5)
     with db.connect() as user, db.connect() as admin, user.transaction():

@@ -268,6 +268,19 @@ def test_remove_takes_all_generations(db: VectorDatabase) -> None:
     assert db.rows("SELECT tgname FROM pg_trigger WHERE tgrelid = 'docs'::regclass") == []
 
 
+def test_a_generation_is_discarded_after_the_source_is_gone(db: VectorDatabase) -> None:
+    db.make_docs(5, target="table")
+    db.work()
+    db.define(target="table", dimensions=4)
+    complete(db)
+    db.execute("DROP TABLE docs")
+    db.execute("CALL vectorize.discard('docs', 1)")
+    assert db.rows("SELECT relname FROM pg_class WHERE relname ~ '^docs_embedding' AND relkind = 'r'") == [
+        ("docs_embedding_2",)
+    ]
+    assert db.notices[-1] == "job docs: generation 1 is gone, with table public.docs_embedding"
+
+
 def test_a_generation_taken_up_again_is_filled_before_it_is_used(db: VectorDatabase) -> None:
     db.make_docs(40)
     db.work()

@@ -141,6 +141,21 @@ def test_delete_takes_the_vectors_only_on_demand(
     assert ("embedding",) not in rows
 
 
+@pytest.mark.parametrize("on_demand", [True, False])
+def test_delete_works_after_the_table_was_dropped(
+    plugin: Plugin, server: LocalServer, database: str, inputs: dict[str, Any], on_demand: bool
+) -> None:
+    beside = {**inputs, "job": {**inputs["job"], "target": "table"}, "removeOnDelete": on_demand}
+    id_, outs = plugin.create(Provider, beside)
+    with server.superuser(database) as conn:
+        conn.execute("DROP TABLE public.notes")
+    plugin.delete(Provider, outs)
+    assert plugin.read(Provider, id_, outs)[0] == ""
+    with server.superuser(database) as conn:
+        row = conn.execute("SELECT to_regclass('public.notes_embedding') IS NOT NULL").fetchone()
+    assert row == (not on_demand,)
+
+
 def test_a_backfill_that_is_cut_off_goes_on_with_the_next_run(
     plugin: Plugin, server: LocalServer, database: str, inputs: dict[str, Any]
 ) -> None:
