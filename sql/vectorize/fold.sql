@@ -39,7 +39,7 @@ BEGIN
     -- order of its own, and two orders make a circle.
     DELETE FROM vectorize.doubt WHERE job = {job};
     IF FOUND THEN
-        PERFORM vectorize.doubt_all({job});
+        PERFORM vectorize.sweep_in_doubt({job});
         folded := 1;
         RETURN;
     END IF;

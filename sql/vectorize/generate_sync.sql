@@ -6,7 +6,8 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 
 -- An insert or a delete notes its key; an update its keys, when the key or the rendered text differs byte by byte.
 -- What cannot be read (a column renamed, dropped, or of another type, whose cast may be a user's) must not fail the user's
--- statement: it is noted as a doubt, which asks for a sweep of all rows, and workers stop the job with the reason.
+-- statement: it is noted as a doubt, which asks for a sweep of all rows, and workers make the function anew (health.sql) or stop the
+-- job with the reason.
 -- Every row of every statement passes here. So updates come first, and one that changes no text is one expression; nothing is
 -- written inside a block, where it would cost a transaction number a row; and the search path, which is set for each row, is short:
 -- pg_catalog comes first without being named.
@@ -132,6 +133,8 @@ $$;
 CREATE OR REPLACE PROCEDURE vectorize.generate_sync(j vectorize.job)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- One at a time: a definition, an upgrade, or a worker that saw another type.
+    PERFORM FROM vectorize.job WHERE id = j.id FOR NO KEY UPDATE;
     EXECUTE vectorize.sync_function(j);
     -- The table's own lock is held here, so nothing else may be waited for.
     EXECUTE format($f$CREATE OR REPLACE FUNCTION vectorize_jobs.truncated_%s() RETURNS trigger

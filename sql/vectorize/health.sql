@@ -3,46 +3,94 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- The reason to stop the job, or NULL. A template column that only changed its type, and other partitions, are swept anew instead:
--- they fired no trigger, but nothing is wrong.
+-- The reason to stop the job, or NULL. What only changed rows without firing a trigger is followed, and all rows are swept anew.
 CREATE OR REPLACE FUNCTION vectorize.check_source(job_id integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j vectorize.job;
     seen jsonb;
-    gone text;
+    why text;
 BEGIN
     SELECT * INTO j FROM vectorize.job WHERE id = job_id;
-    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source) THEN
-        RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
-    END IF;
     IF vectorize.hides_rows(j.source) THEN
         RETURN format('row security is forced on %s and no policy lets its owner see a row: create one, or do not force it', vectorize.table_name(j.source));
+    ELSIF vectorize.source_facts(j) = j.facts THEN
+        RETURN vectorize.read_failure(j);
     END IF;
+    -- One worker at a time; the others find nothing left to follow.
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id FOR NO KEY UPDATE;
     seen := vectorize.source_facts(j);
     IF seen = j.facts THEN
-        RETURN vectorize.read_failure(j);
+        RETURN NULL;
+    END IF;
+    why := vectorize.source_mismatch(j, seen);
+    IF why IS NULL THEN
+        PERFORM vectorize.follow_source(j, seen);
+    END IF;
+    RETURN why;
+END
+$$;
+
+-- Why a source that looks like that is not what the job was defined on, or NULL: a template column may change its type, and a partition
+-- come or go.
+CREATE OR REPLACE FUNCTION vectorize.source_mismatch(j vectorize.job, seen jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    source_name text := vectorize.table_name(j.source);
+    gone text;
+BEGIN
+    IF seen IS NULL THEN
+        RETURN 'the source table is gone: define the job on another table, or remove it (CALL vectorize.remove)';
     END IF;
     SELECT string_agg(c, ', ' ORDER BY c) INTO gone FROM jsonb_object_keys(j.facts -> 'template') AS c
     WHERE NOT coalesce(seen -> 'template', '{}') ? c;
     IF gone IS NOT NULL THEN
-        RETURN format('the template names %s, which %s no longer has: define the job with another template', gone, vectorize.table_name(j.source));
+        RETURN format('the template names %s, which %s no longer has: define the job with another template', gone, source_name);
     ELSIF seen -> 'key' IS DISTINCT FROM j.facts -> 'key' OR seen -> 'key types' IS DISTINCT FROM j.facts -> 'key types' THEN
         RETURN format('the key (%s) of %s is no longer what it was, or lost its unique index: bring it back, or remove the job and define it again',
-            array_to_string(j.key_columns, ', '), vectorize.table_name(j.source));
+            array_to_string(j.key_columns, ', '), source_name);
     ELSIF seen -> 'target' IS DISTINCT FROM j.facts -> 'target' THEN
         RETURN format('the column %s for the vectors is gone or has another type: define the job again', j.target_column);
     ELSIF seen -> 'names' <> j.facts -> 'names' THEN
         RETURN format('%s is %s now: define the job again', j.facts -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END,
             seen -> 'names' ->> CASE WHEN seen -> 'names' -> 0 = j.facts -> 'names' -> 0 THEN 1 ELSE 0 END);
     ELSIF seen -> 'owner' <> j.facts -> 'owner' OR seen -> 'functions' <> j.facts -> 'functions' THEN
-        RETURN format('%s has another owner, or functions of the job are gone: define the job again', vectorize.table_name(j.source));
+        RETURN format('%s has another owner, or functions of the job are gone: define the job again', source_name);
     ELSIF seen -> 'triggers' <> j.facts -> 'triggers' THEN
-        RETURN format('triggers of the job on %s are gone or disabled: define the job again', vectorize.table_name(j.source));
+        RETURN format('triggers of the job on %s are gone or disabled: define the job again', source_name);
+    ELSIF seen -> 'template' <> j.facts -> 'template' THEN
+        RETURN (SELECT string_agg(p, '; ') FROM vectorize.template_problems(j.source, jsonb_build_object('template', j.template)) AS p);
     END IF;
-    UPDATE vectorize.job SET facts = seen WHERE id = job_id;
-    PERFORM vectorize.doubt_all(job_id);
     RETURN NULL;
+END
+$$;
+
+-- Goes on with the source as it looks now, whose rows may have changed without a note. The trigger's function is made anew: it is written
+-- for the columns' types, and sessions that planned it for others could not read a row again.
+CREATE OR REPLACE FUNCTION vectorize.follow_source(j vectorize.job, seen jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE vectorize.job SET facts = seen WHERE id = j.id;
+    CALL vectorize.generate_sync(j);
+    PERFORM vectorize.doubt_all(j.id);
+END
+$$;
+
+-- What a doubt asks for: a sweep, and first a look at the source, or the worker that looks next would begin the sweep again and give up
+-- what is being paid for.
+CREATE OR REPLACE FUNCTION vectorize.sweep_in_doubt(job_id integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j vectorize.job;
+    seen jsonb;
+BEGIN
+    SELECT * INTO j FROM vectorize.job WHERE id = job_id FOR NO KEY UPDATE;
+    seen := vectorize.source_facts(j);
+    IF vectorize.source_mismatch(j, seen) IS NULL THEN
+        PERFORM vectorize.follow_source(j, seen);
+    ELSE
+        PERFORM vectorize.doubt_all(job_id);
+    END IF;
 END
 $$;
 

@@ -186,6 +186,90 @@ def test_a_template_column_of_another_type_is_compared_anew(db: VectorDatabase, 
     settled(db, text="concat(body)")
 
 
+DOUBTS = "SELECT count(*) FROM vectorize.doubt"
+
+# A column's type, what it becomes, and a value of that type.
+TYPES = {
+    "json": ("text", "json USING to_json(body)", "'[1]'"),
+    "varchar": ("text", "varchar", "'other'"),
+    "an int": ("text", "int USING length(body)", "5"),
+    "timestamptz": ("text", "timestamptz USING '2026-01-01 00:00+00'", "'2026-02-01 00:00+00'"),
+    "boolean": ("text", "boolean USING body = 'text 1'", "NOT body"),
+    "text of an int": ("int", "text", "'other'"),
+    "text of a boolean": ("boolean", "text", "'other'"),
+}
+
+
+@pytest.mark.parametrize("target", ["column", "table"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_template_column_of_another_type_raises_no_doubt_once_it_was_seen(
+    db: VectorDatabase, kind: str, target: str
+) -> None:
+    """Its writers are read again, those whose session saw the old type too; what they change costs what it should."""
+    before, after, value = TYPES[kind]
+    first = {"text": "'text ' || g", "int": "g", "boolean": "g = 1"}[before]
+    db.execute(f"CREATE TABLE docs (id bigint PRIMARY KEY, body {before}, n int)")
+    db.execute(f"INSERT INTO docs SELECT g, {first}, 0 FROM generate_series(1, 5) AS g")
+    db.define(target=target)
+    db.work()
+    with db.connect() as open_before:
+        open_before.execute("UPDATE docs SET n = n + 1")
+        db.execute(f"ALTER TABLE docs ALTER COLUMN body TYPE {after}")
+        open_before.execute("UPDATE docs SET n = n + 1 WHERE id = 1")
+        db.work()
+        paid = db.paid()
+        for conn in (open_before, db.conn):
+            conn.execute("UPDATE docs SET n = n + 1")
+            assert db.value(DOUBTS) == 0
+            assert db.status()["changes"] == 0
+        db.work()
+        assert db.paid() == paid
+        open_before.execute(f"UPDATE docs SET body = {value} WHERE id = 1".encode())
+        open_before.execute("DELETE FROM docs WHERE id = 2")
+        open_before.execute("INSERT INTO docs SELECT 100, body FROM docs WHERE id = 3")
+        assert db.value(DOUBTS) == 0
+    db.work()
+    settled(db, text="concat(body)")
+
+
+def test_a_column_whose_new_type_has_no_text_form_stops_the_job(db: VectorDatabase) -> None:
+    db.execute("CREATE TYPE pair AS (a int, b int)")
+    db.make_docs(5, target="table")
+    db.work()
+    db.execute("ALTER TABLE docs ALTER COLUMN body TYPE pair USING row(1, 2)::pair")
+    db.work()
+    assert db.status()["state"] == "stopped"
+    assert "column body of type public.pair has no built-in text form" in db.status()["reason"]
+
+
+def test_workers_that_see_a_new_type_together_sweep_once(db: VectorDatabase) -> None:
+    db.make_docs(50, target="table", batch_size=5)
+    db.work()
+    db.execute("ALTER TABLE docs ALTER COLUMN body TYPE varchar")
+    paid = db.paid()
+    db.work_together(4)
+    assert db.paid() == paid
+    settled(db)
+
+
+def test_a_session_that_saw_a_type_come_and_go_raises_one_doubt(db: VectorDatabase) -> None:
+    """Between two looks of a worker, so that the source looks as it did."""
+    db.make_docs(5, target="table")
+    db.work()
+    with db.connect() as conn:
+        db.execute("ALTER TABLE docs ALTER COLUMN body TYPE varchar")
+        conn.execute("UPDATE docs SET n = n + 1")
+        db.execute("ALTER TABLE docs ALTER COLUMN body TYPE text")
+        conn.execute("UPDATE docs SET n = n + 1")
+        db.work()
+        conn.execute("UPDATE docs SET n = n + 1")
+        assert db.value(DOUBTS) == 0
+        conn.execute("UPDATE docs SET body = 'changed' WHERE id = 1")
+        assert db.status()["changes"] == 1
+    db.work()
+    settled(db)
+
+
 POLICY_THAT_FAILS = """
     CREATE FUNCTION refuse(bigint) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''a policy that fails''; END';
     CREATE POLICY one ON docs USING (refuse(id));
