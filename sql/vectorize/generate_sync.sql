@@ -23,13 +23,13 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         BEGIN
             {check texts}
-            IF ({same columns} OR {text old} COLLATE "C" = {text new} COLLATE "C") AND ({old row}) IS NOT DISTINCT FROM ({new row}) THEN
+            IF ({same columns} OR {text old} COLLATE "C" = {text new} COLLATE "C") AND {same key} THEN
                 RETURN NULL;
             END IF;
             IF {unfit new} THEN RAISE datatype_mismatch; END IF;
             {read old}
             {read new}
-            rekeyed := ({old keys}) IS DISTINCT FROM ({noted keys});
+            rekeyed := ({old is noted}) IS NOT TRUE;
         EXCEPTION WHEN OTHERS THEN
             PERFORM vectorize.note_doubt({job});
             RETURN NULL;
@@ -67,13 +67,13 @@ BEGIN
             ('{read old}', (SELECT string_agg(format('old_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
             ('{read new}', (SELECT string_agg(format('noted_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
             ('{read gone}', (SELECT string_agg(format('noted_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
-            ('{old row}', (SELECT string_agg(format('OLD.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
-            ('{new row}', (SELECT string_agg(format('NEW.%I', c), ', ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
+            ('{old is noted}', vectorize.key_match(j, 'old_k{n}', 'noted_k{n}')),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{noted keys}', vectorize.key_list(n, 'noted_k%s')),
             ('{job}', j.id::text),
             -- Last: a template may hold the words above, and a column's name too.
+            ('{same key}', vectorize.same_key(j)),
             ('{same columns}', vectorize.same_columns(j.source, j.template)),
             ('{text old}', vectorize.row_text(j, 'OLD')),
             ('{text new}', vectorize.row_text(j, 'NEW'))) AS p (mark, value)
@@ -110,6 +110,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_attribute AS a LEFT JOIN unnest(key) WITH ORDINALITY AS k (name, ord) ON k.name = a.attname
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
       AND (k.ord IS NOT NULL OR (a.atttypid = 'boolean'::regtype AND a.attname = ANY (vectorize.template_columns(template))))
+$$;
+
+-- The condition that an update keeps the key. The catalog's own operator is the one that is found; that of an extension's type has to be
+-- named, and by its name another one could be found for a type that the column has by now. So those values are compared as they are
+-- stored: what is equal in another spelling is told apart later on, when the types are known.
+CREATE OR REPLACE FUNCTION vectorize.same_key(j vectorize.job) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(CASE WHEN 'OPERATOR(pg_catalog.=)' = ALL (j.key_operators) THEN '(%s) IS NOT DISTINCT FROM (%s)'
+                       ELSE 'record_image_eq(ROW(%s), ROW(%s))' END,
+                  string_agg(format('OLD.%I', c), ', ' ORDER BY ord), string_agg(format('NEW.%I', c), ', ' ORDER BY ord))
+    FROM unnest(j.key_columns) WITH ORDINALITY AS k (c, ord)
 $$;
 
 -- The condition that spares an update the rendering of both texts: that all columns are texts, and the same ones.

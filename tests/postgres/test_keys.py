@@ -110,6 +110,57 @@ def test_a_citext_key(db_debian: VectorDatabase) -> None:
     settled(db, text="body::text")
 
 
+def touched(db: VectorDatabase, kept: str, moved: str) -> None:
+    """An update that keeps the key notes nothing, one that moves it notes both; neither is a doubt."""
+    noted = "SELECT count(*) FROM vectorize_jobs.change_1"
+    doubts = "SELECT count(*) FROM vectorize.doubt"
+    db.execute(f"UPDATE docs SET {kept}")
+    assert (db.value(noted), db.value(doubts)) == (0, 0)
+    assert db.execute(f"UPDATE docs SET {moved}").rowcount == 1
+    assert (db.value(noted), db.value(doubts)) == (2, 0)
+    db.work()
+
+
+@pytest.mark.parametrize("target", ["column", "table"])
+@pytest.mark.parametrize(
+    ("extension", "key", "value", "moved"),
+    [
+        ("ltree", "ltree", "('a.k' || g)::ltree", "id = id || 'x' WHERE id = 'a.k3'"),
+        ("ltree", "of_ltree", "('a.k' || g)::ltree", "id = id || 'x' WHERE id = 'a.k3'"),
+        ("isn", "issn", "('143658' || g || '?')::issn", "id = '0000000?' WHERE body = 'text 3'"),
+        ("citext", "citext", "'K' || g", "id = 'other' WHERE id = 'k3'"),
+    ],
+)
+@pytest.mark.parametrize("schema", ["public", "elsewhere"])
+def test_a_key_of_an_extension_s_type_raises_no_doubt(
+    db_debian: VectorDatabase, schema: str, extension: str, key: str, value: str, moved: str, target: str
+) -> None:
+    db = db_debian
+    db.execute("CREATE SCHEMA IF NOT EXISTS elsewhere; GRANT USAGE ON SCHEMA elsewhere TO vectorize_owner")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute(f"CREATE EXTENSION {extension} SCHEMA {schema}".encode())
+    db.execute("SET search_path = public, elsewhere")
+    if key == "of_ltree":
+        db.execute("CREATE DOMAIN of_ltree AS ltree")
+    db.execute(f"CREATE TABLE docs (id {key} PRIMARY KEY, body text, n int)")
+    db.execute(f"INSERT INTO docs SELECT {value}, 'text ' || g, 0 FROM generate_series(1, 9) AS g")
+    db.define(target=target)
+    db.work()
+    touched(db, "n = 1", moved)
+    settled(db)
+
+
+def test_a_key_of_vectors_raises_no_doubt(db: VectorDatabase) -> None:
+    db.execute("CREATE TABLE docs (id vector(2), part text, body text, n int, PRIMARY KEY (id, part))")
+    db.execute(
+        "INSERT INTO docs SELECT ('[' || g || ',1]')::vector, 'p', 'text ' || g, 0 FROM generate_series(1, 9) AS g"
+    )
+    db.define()
+    db.work()
+    touched(db, "n = 1, id = id + '[0,0]'", "id = id + '[1000,0]' WHERE id = '[3,1]'")
+    settled(db)
+
+
 ODD = '"Ünï ""code"" {x} %s $1; --"'
 LONG = '"' + "L" * 63 + '"'
 
