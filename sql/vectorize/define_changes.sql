@@ -14,7 +14,7 @@ BEGIN
     PERFORM vectorize.ensure_steps(job_id);  -- here, so that the first workers need not wait for one another
     -- While a job was removed, stopped or without its triggers nobody noted changes; with another template all rows changed; and a
     -- generation that is taken up again counts as filled only once all its rows were looked at.
-    IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR before.facts <> now_facts OR new_triggers) THEN
+    IF before.id = j.id AND (before.state IN ('removed', 'stopped') OR now_facts || before.facts <> now_facts OR new_triggers) THEN
         PERFORM vectorize.doubt_all(j.id);
     ELSIF before.id = j.id AND (before.fingerprint <> j.fingerprint OR before.standing = 'previous' AND j.standing <> 'previous') THEN
         PERFORM vectorize.restart_sweep(j.id);

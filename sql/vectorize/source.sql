@@ -96,7 +96,24 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_class AS c WHERE c.oid = source
 $$;
 
--- Everything about the source that a job takes for granted. `define` keeps it, workers compare (health.sql).
+-- Whether other tables than partitions inherit from it: their rows would be read with its own, and fire none of its triggers.
+CREATE OR REPLACE FUNCTION vectorize.has_heirs(source oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.relkind = 'r' AND c.relhassubclass AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = source) FROM pg_class AS c WHERE c.oid = source
+$$;
+
+-- The labels of the enums among the columns named: one that is renamed is another text in every row.
+CREATE OR REPLACE FUNCTION vectorize.enum_labels(source oid, columns text[]) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_object_agg(a.attname, (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = l.oid))
+    FROM pg_attribute AS a
+    JOIN pg_type AS t ON t.oid = vectorize.base_type(a.atttypid)
+    JOIN pg_type AS l ON l.oid = CASE t.typcategory WHEN 'A' THEN vectorize.base_type(t.typelem) ELSE t.oid END AND l.typtype = 'e'
+    WHERE a.attrelid = source AND a.attname = ANY (columns) AND NOT a.attisdropped
+$$;
+
+-- Everything about the source that a job takes for granted, and what shows that rows changed without firing a trigger. `define` keeps it,
+-- workers compare (health.sql). What a version looks at besides gets a name of its own: what an earlier one kept stays comparable.
 CREATE OR REPLACE FUNCTION vectorize.source_facts(j vectorize.job) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
@@ -106,6 +123,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         'template', (
             SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute AS a
             WHERE a.attrelid = c.oid AND a.attname = ANY (vectorize.template_columns(j.template)) AND NOT a.attisdropped),
+        -- One that was dropped and added, or goes by the name of another, has another number.
+        'columns', (
+            SELECT jsonb_object_agg(a.attname, a.attnum) FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND NOT a.attisdropped
+              AND a.attname = ANY (vectorize.template_columns(j.template) || CASE j.target WHEN 'column' THEN j.target_column END)),
+        'labels', vectorize.enum_labels(c.oid, vectorize.template_columns(j.template)),
+        -- A table that was written anew (ALTER TYPE ... USING) has another file. So it has after VACUUM FULL; comparing its rows costs no call.
+        'file', pg_relation_filenode(c.oid),
         'target', (
             SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
             WHERE a.attrelid = j.target_table AND a.attname = CASE j.operation WHEN 'split' THEN 'content' ELSE j.target_column END AND NOT a.attisdropped),
@@ -120,9 +145,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                 format('lock_%s', j.id), format('write_%s', j.id))),
         -- The functions go by these names.
         'names', jsonb_build_array(vectorize.table_name(c.oid), vectorize.table_name(j.target_table)))
-        -- Rows that come and go with a partition fire no trigger, nor does TRUNCATE of one that came later; it has other files then.
-        || CASE c.relkind WHEN 'p' THEN jsonb_build_object('partitions', (
-            SELECT jsonb_object_agg(p.relid::bigint::text, pg_relation_filenode(p.relid)) FROM pg_partition_tree(c.oid) AS p WHERE p.isleaf)) ELSE '{}' END
+        || CASE c.relkind WHEN 'p' THEN (
+            -- Rows that come and go with a partition fire no trigger, nor does TRUNCATE of one that came later: it has other files then. One
+            -- that was away for a while, and changed there, came back with other triggers.
+            SELECT jsonb_build_object('partitions', jsonb_object_agg(p.relid::bigint::text, pg_relation_filenode(p.relid)),
+                                      'partition triggers', md5(string_agg(t.oid::text, ',' ORDER BY p.relid)))
+            FROM pg_partition_tree(c.oid) AS p
+            LEFT JOIN pg_trigger AS t ON t.tgrelid = p.relid AND t.tgname = format('vectorize_%s', j.id)
+            WHERE p.isleaf) ELSE '{}' END
     FROM pg_class AS c WHERE c.oid = j.source
 $$;
 

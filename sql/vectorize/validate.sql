@@ -83,7 +83,7 @@ BEGIN
         RETURN NEXT format('table: %s is temporary', source_name);
     ELSIF c.relnamespace::regnamespace::text ~ '^(pg_|information_schema$|vectorize$|vectorize_jobs$)' THEN
         RETURN NEXT format('table: %s is a system table', source_name);
-    ELSIF c.relkind = 'r' AND c.relhassubclass AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = source) THEN
+    ELSIF vectorize.has_heirs(source) THEN
         RETURN NEXT format('table: %s has tables that inherit from it, so its key is not unique; define a job for each of them', source_name);
     END IF;
     IF NOT pg_has_role(current_user, c.relowner, 'SET') THEN

@@ -136,9 +136,11 @@ def test_data_of_the_old_version_is_there_after_the_upgrade(
         now = db.status()
         assert {name: now[name] for name in status} == status
         assert db.rows("SELECT job, key FROM vectorize.failures") == [("docs", {"id": 13})]
+        begun = db.value("SELECT started_at FROM vectorize_jobs.sweep_1")
         assert db.work()["embedded"] == 1
         db.define(target=target, batch_size=10)
         assert db.work()["embedded"] == 0
+        assert db.value("SELECT started_at FROM vectorize_jobs.sweep_1") == begun  # nothing about the source is new
         db.execute("CALL vectorize.retry('docs')")
         db.end(refused=db.calls_to_find(1))
 
