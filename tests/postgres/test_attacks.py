@@ -97,6 +97,27 @@ def test_another_type_under_the_name_of_the_keys_does_not_bring_its_cast_into_th
     assert others(db) == []
 
 
+def test_a_key_that_gets_another_type_does_not_bring_that_type_s_operator_into_the_trigger(
+    db: VectorDatabase, attacker: Connection
+) -> None:
+    """The operator of the key's first type is an extension's: the schema in which it is found is one where users make theirs."""
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("GRANT CREATE ON SCHEMA public TO application")
+    attacker.execute("CREATE TABLE app.docs (id vector(2) PRIMARY KEY, body text)")
+    attacker.execute("INSERT INTO app.docs VALUES ('[1,2]', 'x')")
+    db.define("app.docs")
+    db.work()
+    attacker.execute(
+        "CREATE FUNCTION app.equal(app.mood, app.mood) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN INSERT INTO app.seen VALUES (current_user, 'equal'); RETURN true; END$$"
+    )
+    attacker.execute("CREATE OPERATOR public.= (LEFTARG = app.mood, RIGHTARG = app.mood, FUNCTION = app.equal)")
+    attacker.execute("ALTER TABLE app.docs ALTER COLUMN id TYPE app.mood USING 'b'::app.mood")
+    attacker.execute("UPDATE app.docs SET id = 'c'")
+    attacker.execute("DELETE FROM app.docs")
+    db.work()
+    assert others(db) == []
+
+
 def test_functions_and_operators_beside_the_keys_type_do_not_come_before_the_catalogs(
     db: VectorDatabase, attacker: Connection
 ) -> None:
