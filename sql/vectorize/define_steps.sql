@@ -3,36 +3,36 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- For the length of the transaction the source's owner may make its functions and triggers here. Functions that an earlier
--- owner of the source made are dropped: they would run as that one.
+-- owner of the source made are dropped before: they would run as that one.
 CREATE OR REPLACE FUNCTION vectorize.open_schema(j vectorize.job, owner text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    foreign_function regprocedure;
     caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
     -- Who makes things here could put them under the engine's own names: it is for the source's owner, and who can act as that.
     IF NOT EXISTS (SELECT FROM vectorize.job AS o JOIN pg_class AS c ON c.oid = o.source
                    WHERE o.id = j.id AND c.relowner = quote_ident(owner)::regrole AND pg_has_role(caller, c.relowner, 'SET')) THEN
         RAISE EXCEPTION 'job %: % cannot act as %', j.name, caller, owner USING ERRCODE = 'insufficient_privilege';
-    ELSIF EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = 'vectorize_jobs'::regnamespace AND c.relowner <> 'vectorize_owner'::regrole) THEN
-        RAISE EXCEPTION 'job %: schema vectorize_jobs holds tables that are not the engine''s; drop them', j.name USING ERRCODE = 'insufficient_privilege';
     END IF;
-    FOR foreign_function IN
-        SELECT p.oid FROM pg_proc AS p
-        WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname ~ format('^(read|scan|sample|lock|write)_%s$', j.id) AND p.proowner <> quote_ident(owner)::regrole
-    LOOP
-        EXECUTE format('DROP FUNCTION %s', foreign_function);
-    END LOOP;
+    PERFORM vectorize.shut_schema();
+    PERFORM vectorize.refuse_foreign_tables();
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA vectorize_jobs TO %I', owner);
     EXECUTE format('GRANT EXECUTE ON FUNCTION vectorize_jobs.sync_%s(), vectorize_jobs.truncated_%s() TO %I', j.id, j.id, owner);
+    -- Until it is shut the engine finds no name here, so what is made now is looked at before it can be called.
+    IF owner <> 'vectorize_owner' THEN
+        REVOKE USAGE ON SCHEMA vectorize_jobs FROM vectorize_owner;
+    END IF;
+    -- Called by hand, nothing else would shut it. Last: where constraints are immediate, it is shut here.
+    UPDATE vectorize.job AS o SET source = o.source WHERE o.id = j.id;
 END
 $$;
 
 CREATE OR REPLACE FUNCTION vectorize.close_schema(j vectorize.job, owner text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM vectorize.shut_schema();
+    PERFORM vectorize.refuse_foreign_tables();
     IF owner <> 'vectorize_owner' THEN
-        EXECUTE format('REVOKE USAGE, CREATE ON SCHEMA vectorize_jobs FROM %I', owner);
         EXECUTE format('REVOKE EXECUTE ON FUNCTION vectorize_jobs.sync_%s(), vectorize_jobs.truncated_%s() FROM %I', j.id, j.id, owner);
     END IF;
 END

@@ -32,7 +32,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ('{text}', vectorize.read_text(j, 's'))) AS p (mark, value)
 $$;
 
--- The arguments and results of the functions below, made of the key's types.
+-- The arguments and results of the functions below, made of the key's types; or arguments of a call: where one has no type, somebody
+-- else's function could be preferred.
 CREATE OR REPLACE FUNCTION vectorize.typed_keys(j vectorize.job, pattern text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT string_agg(format(pattern, ord, t), ', ' ORDER BY ord) FROM unnest(j.key_types) WITH ORDINALITY AS x (t, ord)

@@ -3,8 +3,8 @@
 SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
--- Makes the steps of a job that are missing, or that this version of the engine writes in another way. Workers call it, so that an
--- upgrade or another definition of the job needs no step of its own.
+-- Makes the steps of a job that are missing, that are somebody else's, or that this version of the engine writes in another way.
+-- Workers call it, so that an upgrade or another definition of the job needs no step of its own.
 CREATE OR REPLACE FUNCTION vectorize.ensure_steps(job_id integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -34,7 +34,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM vectorize.job AS j, vectorize.step_functions(j) AS s, vectorize.with_marks(j, s.body) AS m (body)
     WHERE j.id = job_id AND NOT EXISTS (
         SELECT FROM pg_proc AS p
-        WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname = s.name || '_' || j.id AND p.prosrc = m.body)
+        WHERE p.pronamespace = 'vectorize_jobs'::regnamespace AND p.proname = s.name || '_' || j.id AND p.prosrc = m.body
+          AND p.proowner = 'vectorize_owner'::regrole)
 $$;
 
 CREATE OR REPLACE FUNCTION vectorize.step_functions(j vectorize.job) RETURNS TABLE (name text, arguments text, result text, body text)

@@ -14,7 +14,7 @@ BEGIN
     EXECUTE format(vectorize.with_marks(j, $x$
         WITH b AS MATERIALIZED (
             SELECT {b.k}, CAST(b.content AS jsonb) AS carried
-            FROM vectorize_jobs.scan_{job}(%1$s, NULL, true) AS b JOIN vectorize_jobs.receipt_{job} AS r ON {r is b}
+            FROM vectorize_jobs.scan_{job}(%1$s, CAST(NULL AS integer), true) AS b JOIN vectorize_jobs.receipt_{job} AS r ON {r is b}
             WHERE r.embedded AND r.digest = sha256($1 || convert_to(b.content, 'UTF8'))
         ), changed AS MATERIALIZED (
             SELECT {b.k} FROM b JOIN %2$s AS m ON %3$s JOIN %4$s AS v ON v.id OPERATOR(ag_catalog.=) m.id %5$s
@@ -25,7 +25,7 @@ BEGIN
             RETURNING true
         )
         SELECT count(*) FROM emptied$x$),
-        vectorize.key_list(cardinality(j.key_columns), 'NULL'),
+        vectorize.typed_keys(j, 'CAST(NULL AS %2$s)'),
         vectorize.label_key_name(j.arguments ->> 'graph', j.arguments ->> 'label'),
         vectorize.key_match(j, 'm.k{n}', 'b.k{n}'),
         vectorize.label_name(j.arguments ->> 'graph', j.arguments ->> 'label'),

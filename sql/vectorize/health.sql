@@ -106,7 +106,7 @@ $$;
 CREATE OR REPLACE FUNCTION vectorize.read_failure(j vectorize.job) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('SELECT FROM vectorize_jobs.scan_%s(%s, 1, true)', j.id, vectorize.key_list(cardinality(j.key_columns), 'NULL'));
+    EXECUTE format('SELECT FROM vectorize_jobs.scan_%s(%s, 1, true)', j.id, vectorize.typed_keys(j, 'CAST(NULL AS %2$s)'));
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     IF sqlstate ~ '^(40|53|55P03|57|58|XX)' THEN

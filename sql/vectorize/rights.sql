@@ -42,7 +42,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.role, n.kind, n.oid FROM reached AS r JOIN node AS n ON n.oid = r.oid
 $$;
 
--- Gives each role its rights and takes all others away. Runs at the end of every installation and upgrade (after_rights.sql).
+-- Gives each role its rights and takes all others away, those on vectorize_jobs too. Runs at the end of every installation and
+-- upgrade (after_rights.sql).
 CREATE OR REPLACE PROCEDURE vectorize.grant_rights()
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -55,6 +56,8 @@ BEGIN
         EXECUTE CASE r.kind WHEN 'routine' THEN format('GRANT EXECUTE ON ROUTINE %s TO %I', r.object::regprocedure, r.role)
             ELSE format('GRANT SELECT ON %s TO %I', r.object::regclass, r.role) END;
     END LOOP;
+    PERFORM vectorize.shut_schema();
+    CALL vectorize.watch_schema();
 END
 $$;
 
