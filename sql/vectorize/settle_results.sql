@@ -4,7 +4,8 @@ SET LOCAL check_function_bodies = off;  -- files run in the order of their names
 
 -- Settles results with commits between attempts, but not after the last one, which the caller commits together with the end of
 -- the batch. Passing conflicts are tried again, anything else is split until the row at fault is alone, and that one goes to
--- quarantine. Rows that somebody holds go to the worker's hand. `settled` grows by the items that are done with.
+-- quarantine. Rows that somebody holds go to the worker's hand, and all of them where a lock is in the way that is not of a row: no
+-- row is at fault for that, and the worker takes no more meanwhile (work_round). `settled` grows by the items that are done with.
 CREATE OR REPLACE PROCEDURE vectorize.settle_results(
     INOUT s vectorize.session, INOUT settled integer, j vectorize.job, lease bigint, results vectorize.result[], vectors vectorize.embedding[]
 )
@@ -15,6 +16,7 @@ DECLARE
     high integer;
     tries integer := 0;
     outcome record;
+    rest bigint[];
     state text;
     error text;
 BEGIN
@@ -32,10 +34,7 @@ BEGIN
             settled := settled + outcome.settled;
             s.written := s.written + coalesce(outcome.written, 0);
             IF pg_catalog.cardinality(outcome.held) > 0 THEN
-                s.hand := s.hand || ARRAY(
-                    SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, r.pieces, r.value)::vectorize.result
-                    FROM pg_catalog.unnest(results[low:high]) AS r WHERE r.version = ANY (outcome.held));
-                s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
+                CALL vectorize.keep_in_hand(s, lease, results, vectors, outcome.held);
             END IF;
             todo := pg_catalog.trim_array(todo, 2);
             tries := 0;
@@ -44,11 +43,18 @@ BEGIN
             CONTINUE;
         END IF;
         COMMIT;
-        IF state IN ('40P01', '40001', '55P03') AND tries < 5 THEN
+        IF state IN ('40P01', '40001') AND tries < 5 THEN
             tries := tries + 1;
             PERFORM pg_catalog.pg_sleep(0.05 * tries);
             COMMIT;
             CONTINUE;
+        ELSIF state IN ('40P01', '55P03') THEN
+            rest := ARRAY(SELECT r.version FROM pg_catalog.unnest(results[low:]) AS r);
+            CALL vectorize.keep_in_hand(s, lease, results, vectors, rest);
+            PERFORM vectorize.note_error(s.job, error);
+            COMMIT;
+            s.pause := 1;
+            RETURN;
         END IF;
         tries := 0;
         IF state ~ '^(42|3F|0A|55000)' THEN
@@ -69,6 +75,19 @@ BEGIN
         PERFORM vectorize.note_error(s.job, error);
         COMMIT;
     END LOOP;
+END
+$$;
+
+-- Those of the results whose versions are `held` stay with the worker, with their vectors, and their lease with them.
+CREATE OR REPLACE PROCEDURE vectorize.keep_in_hand(
+    INOUT s vectorize.session, lease bigint, results vectorize.result[], vectors vectorize.embedding[], held bigint[]
+)
+LANGUAGE plpgsql AS $$
+BEGIN
+    s.hand := s.hand || ARRAY(
+        SELECT ROW(r.version, r.outcome, r.digest, coalesce(r.embedding, (vectors[r.input]).vector), r.error, NULL, r.pieces, r.value)::vectorize.result
+        FROM pg_catalog.unnest(results) AS r WHERE r.version = ANY (held));
+    s.hand_leases := s.hand_leases || CASE WHEN lease = ANY (s.hand_leases) THEN '{}'::bigint[] ELSE ARRAY[lease] END;
 END
 $$;
 

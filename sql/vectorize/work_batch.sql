@@ -25,7 +25,7 @@ BEGIN
         CALL vectorize.settle_results(s, settled, j, lease, results, NULL);
         COMMIT;
     END IF;
-    IF batch.texts IS NOT NULL THEN
+    IF batch.texts IS NOT NULL AND s.pause < 1 THEN
         todo := ARRAY[1, pg_catalog.cardinality(batch.texts)];
         s.row_tokens := (SELECT pg_catalog.avg(c) / 4 FROM pg_catalog.unnest(batch.characters) AS c) * 0.2 + coalesce(s.row_tokens, 100) * 0.8;
     END IF;
@@ -69,6 +69,7 @@ BEGIN
                            reply.answers[r.input - low + 1])::vectorize.result
                 FROM pg_catalog.unnest(batch.results) AS r WHERE r.input BETWEEN low AND high);
             CALL vectorize.settle_results(s, settled, j, lease, results, reply.embeddings);
+            EXIT WHEN s.pause = 1;  -- a lock is in the way of writing: nothing more is paid for
             CONTINUE WHEN pg_catalog.cardinality(todo) = 0;  -- committed with the end of the batch
         ELSIF kind = 'input' THEN
             todo := todo || ARRAY[(low + high) / 2 + 1, high, low, (low + high) / 2];

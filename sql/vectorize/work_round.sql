@@ -33,6 +33,10 @@ BEGIN
     SELECT * INTO j FROM vectorize.job AS o WHERE o.id = s.job;
     IF j.state IN ('active', 'paused') AND pg_catalog.cardinality(s.hand) > 0 THEN
         CALL vectorize.settle_hand(s, j);  -- these are paid for
+        IF s.pause = 1 THEN
+            s.idle := false;  -- the lock is still there: more would be paid for, and wait too
+            RETURN;
+        END IF;
     END IF;
     IF j.state IS DISTINCT FROM 'active' THEN
         RETURN;

@@ -169,6 +169,37 @@ def test_a_row_that_a_user_holds_keeps_its_vector_in_hand(db: VectorDatabase) ->
     check(db, "column")
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_lock_on_the_table_costs_no_row_its_vector(db: VectorDatabase, rows: int) -> None:
+    """Longer than a settle waits, and than its attempts did: the results stay in hand, and are written without a call."""
+    db.make_docs(10)
+    db.work()
+    with db.connect(SUPERUSER) as conn:  # so that six attempts take 3 s, and not half a minute
+        conn.execute("ALTER FUNCTION vectorize.settle SET lock_timeout = '300ms'")
+    db.execute("UPDATE docs SET body = 'changed ' || id WHERE id <= %s", [rows])
+    db.mend(latency=1)
+    holder = db.connect()
+    holder.autocommit = False
+    calls = db.calls()
+    with db.connect() as worker:
+
+        def lock_and_release() -> None:
+            while db.calls() == calls:
+                time.sleep(0.02)
+            holder.execute("LOCK TABLE docs IN SHARE MODE")
+            time.sleep(9)
+            assert db.status()["quarantined"] == 0
+            assert db.value("SELECT count(embedding) FROM docs") == 10
+            holder.rollback()
+
+        in_threads(lambda: worker.execute("CALL vectorize.work(NULL, 120)").close(), lock_and_release)
+    holder.close()
+    assert db.wrong() == []
+    assert db.rows("SELECT * FROM vectorize.failures") == []
+    assert db.rows("SELECT * FROM vectorize.lease") == []
+    assert db.calls() == calls + 1
+
+
 def test_a_held_row_that_changes_is_embedded_with_its_new_text_only(db: VectorDatabase) -> None:
     db.make_docs(40)
     holder = db.connect()
