@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import psycopg
 
 from database.connection import explained
+from database.errors import DatabaseError, said
 
 Connect = Callable[[], psycopg.Connection]
 
@@ -15,50 +16,88 @@ _PROGRESS_SECONDS = 2.0
 _POLL_SECONDS = 0.2
 
 
-def due(conn: psycopg.Connection, job: str | None = None) -> bool:
-    """Tell whether a statement is due, for one job or for any.
+class MaintenanceError(DatabaseError):
+    """Statements failed, each of which was tried once; the others that were due have run.
+
+    Attributes:
+        refused: those that this user has no right to run, each with its job.
+        only_refused: whether these are all that failed.
+    """
+
+    def __init__(self, failures: dict[str, tuple[str, psycopg.Error]]) -> None:
+        """Take the statements, each with its job and what the server said."""
+        super().__init__(
+            "maintenance of " + "; of ".join(f"job {job}: {said(error)}" for job, error in failures.values())
+        )
+        self.refused = {
+            statement: job
+            for statement, (job, error) in failures.items()
+            if isinstance(error, psycopg.errors.InsufficientPrivilege)
+        }
+        self.only_refused = len(self.refused) == len(failures)
+
+
+def due(conn: psycopg.Connection, job: str | None = None, besides: Iterable[str] = ()) -> bool:
+    """Tell whether a statement is due, for one job or for any, besides those.
 
     Raises:
         DatabaseError: the server refused to say.
     """
     with explained("asking for the maintenance that is due"):
         row = conn.execute(
-            "SELECT EXISTS (SELECT FROM vectorize.next_maintenance() WHERE %s::text IS NULL OR job = %s)", [job, job]
+            "SELECT EXISTS (SELECT FROM vectorize.next_maintenance() "
+            "WHERE (%s::text IS NULL OR job = %s) AND statement <> ALL (%s::text[]))",
+            [job, job, list(besides)],
         ).fetchone()
     return row == (True,)
 
 
-def run(open_connection: Connect, job: str | None, over: Callable[[], bool], progress: Callable[[str], None]) -> None:
+def run(
+    open_connection: Connect,
+    job: str | None,
+    over: Callable[[], bool],
+    progress: Callable[[str], None],
+    besides: Iterable[str] = (),
+) -> None:
     """Run what is due, for one job or for any, until nothing is; one program at a time, by try-lock and polling.
 
-    A blocking wait for the lock would deadlock with the concurrent build of its holder.
+    A statement that fails is in no other's way: it is not tried again, and reported at the end. A blocking wait for the
+    lock would deadlock with the concurrent build of its holder.
 
     Args:
         open_connection: opens a connection in autocommit without a statement time limit, straight to the server.
         job: the job; any when None.
         over: tells that no more may be begun; what runs is waited for.
         progress: gets a line for each statement, and every 2 s how far the server is with it.
+        besides: statements that are left alone.
 
     Raises:
-        DatabaseError: the server refused a statement.
+        MaintenanceError: the server refused statements.
+        DatabaseError: it could not be asked.
     """
+    failures: dict[str, tuple[str, psycopg.Error]] = {}
     with open_connection() as conn, explained(f"maintenance of {f'job {job}' if job else 'the jobs'}"):
         while not over():
             found = conn.execute(
                 "SELECT job, statement, reason, pg_try_advisory_lock(vectorize.lock_class(), 2) "
-                "FROM vectorize.next_maintenance() WHERE %s::text IS NULL OR job = %s LIMIT 1",
-                [job, job],
+                "FROM vectorize.next_maintenance() "
+                "WHERE (%s::text IS NULL OR job = %s) AND statement <> ALL (%s::text[]) LIMIT 1",
+                [job, job, [*besides, *failures]],
             ).fetchone()
             if found is None:
-                return
+                break
             name, statement, reason, mine = found
             if mine:
                 progress(f"{name}: {statement} ({reason})")
                 _prepare(conn)
-                _run_watched(open_connection, conn, name, statement, progress)
+                failure = _run_watched(open_connection, conn, name, statement, progress)
+                if failure is not None:
+                    failures[statement] = (name, failure)
                 conn.execute("SELECT pg_advisory_unlock_all()")
             else:
                 time.sleep(_POLL_SECONDS)
+    if failures:
+        raise MaintenanceError(failures)
 
 
 def _prepare(conn: psycopg.Connection) -> None:
@@ -75,8 +114,8 @@ def _run_watched(
     name: str,
     statement: str,
     progress: Callable[[str], None],
-) -> None:
-    """Run one statement in a thread of its own and say every 2 s how far the server is with it."""
+) -> psycopg.Error | None:
+    """Run one statement in a thread of its own, say every 2 s how far the server is with it, and return its failure."""
     failure: list[psycopg.Error] = []
 
     def execute() -> None:
@@ -105,5 +144,4 @@ def _run_watched(
         raise
     finally:
         thread.join()
-    if failure:
-        raise failure[0]
+    return failure[0] if failure else None

@@ -22,6 +22,7 @@ _GRACE_SECONDS = 6.0  # twice as long as a call of the pool lasts when the servi
 _STOP_SECONDS = 9.0  # `docker stop` kills after 10 s
 _RETRY_MAINTENANCE_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 15.0
+_LEFT_TO_OTHERS = "Indexes are left to `pulumi up`, or to a worker that signs in as their tables' owner."
 
 
 class Exit(IntEnum):
@@ -94,7 +95,8 @@ class Standing:
         self._verdict: tuple[Exit, str] | None = None
         self._over = threading.Event()
         self._pool: WorkerPool | None = None
-        self._maintains = True  # until the server says that this user may not
+        self._maintains = True  # until the server says that this user may not ask for what is due
+        self._refused: dict[str, str] = {}  # statements that this user may not run, each with its job
         self._maintainer: threading.Thread | None = None
         self._maintenance_due_at = 0.0
         self._maintenance_error: str | None = None
@@ -175,7 +177,8 @@ class Standing:
 
     def _is_left(self, job: JobStatus) -> bool:
         """Tell whether workers have to go on with a job: they also switch to a next generation that is complete."""
-        switching = job.next_generation is not None and self._maintains and self._maintenance_error is None
+        maintained = self._maintains and self._maintenance_error is None and job.name not in self._refused.values()
+        switching = job.next_generation is not None and maintained
         return job.state == "active" and (
             not self._catching_up.setdefault(job.name, CatchingUp()).done(job) or switching
         )
@@ -196,7 +199,7 @@ class Standing:
         if not self._maintains:
             return False
         try:
-            due = maintenance.due(conn, self._options.job)
+            due = maintenance.due(conn, self._options.job, self._refused)
         except DatabaseError as error:
             self._maintenance_failed(error)
             return False
@@ -208,18 +211,33 @@ class Standing:
     def _run_maintenance(self) -> None:
         try:
             maintenance.run(
-                self._open, self._options.job, self._over.is_set, lambda line: self._log.say("maintenance", line)
+                self._open,
+                self._options.job,
+                self._over.is_set,
+                lambda line: self._log.say("maintenance", line),
+                self._refused,
             )
+        except maintenance.MaintenanceError as error:
+            self._statements_failed(error)
         except DatabaseError as error:
             self._maintenance_failed(error)
         else:
             self._maintenance_error = None
 
+    def _statements_failed(self, error: maintenance.MaintenanceError) -> None:
+        """Leave to others what this user has no right to; try the rest again in a minute."""
+        self._refused = {**self._refused, **error.refused}
+        if not error.only_refused:
+            self._maintenance_failed(error)
+            return
+        self._maintenance_error = None
+        self._say_new("maintenance", f"{error} {_LEFT_TO_OTHERS}")
+
     def _maintenance_failed(self, error: DatabaseError) -> None:
         text = str(error)
         if isinstance(error.__context__, psycopg.errors.InsufficientPrivilege):
             self._maintains = False
-            text += " Indexes are left to `pulumi up`, or to a worker that signs in as their tables' owner."
+            text += f" {_LEFT_TO_OTHERS}"
         else:
             self._maintenance_due_at = time.monotonic() + _RETRY_MAINTENANCE_SECONDS
             self._maintenance_error = text

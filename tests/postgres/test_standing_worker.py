@@ -261,6 +261,52 @@ def test_an_index_that_cannot_be_built_is_told_by_the_exit_status(db: VectorData
     assert db.wrong() == []
 
 
+def make_notes(db: VectorDatabase) -> None:
+    """A second job, which wants an index too, and whose statements are due after those of the first."""
+    db.execute("CREATE TABLE notes (id bigint PRIMARY KEY, body text)")
+    db.execute("INSERT INTO notes SELECT g, 'note ' || g FROM generate_series(1, 20) AS g")
+    db.define(table="public.notes", name="notes", index="hnsw")
+
+
+def test_an_index_that_cannot_be_built_is_in_no_other_jobs_way(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(20, index="hnsw")
+    make_notes(db)
+    with db.connect(SUPERUSER) as conn:
+        conn.execute(
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN IF current_query() LIKE '%docs%' THEN RAISE 'no index today'; END IF; END $$"
+        )
+        conn.execute(
+            "CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse()"
+        )
+    worker = start("--until-done")
+    assert worker.wait() == 4
+    assert (db.status("docs")["index_state"], db.status("notes")["index_state"]) == ("due", "ready")
+    assert "job docs: no index today" in worker.reason()
+
+
+def test_who_may_not_build_one_index_builds_those_of_its_own_tables(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(20, index="hnsw")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("CREATE ROLE embedder LOGIN IN ROLE vectorize_owner")
+        conn.execute("GRANT USAGE ON SCHEMA migrations TO embedder")
+        conn.execute("GRANT SELECT ON migrations.applied TO embedder")
+        conn.execute("GRANT embedder TO deployer WITH INHERIT TRUE, SET TRUE")
+        conn.execute("GRANT CREATE ON SCHEMA public TO embedder")
+    try:
+        make_notes(db)
+        db.execute("ALTER TABLE notes OWNER TO embedder")
+        db.define(table="public.notes", name="notes", index="hnsw")
+        worker = start("--until-done", user="embedder")
+        assert worker.wait() == 0
+        assert (db.status("docs")["index_state"], db.status("notes")["index_state"]) == ("due", "ready")
+        [trouble] = worker.events("trouble")
+        assert "job docs: must be owner of table docs" in trouble["message"]
+    finally:
+        with db.connect(SUPERUSER) as conn:
+            conn.execute("DROP OWNED BY embedder CASCADE; DROP ROLE embedder")
+
+
 def test_who_may_not_build_an_index_leaves_it_to_others(db: VectorDatabase, start: Start) -> None:
     db.make_docs(20, index="hnsw")
     with db.connect(SUPERUSER) as conn:
