@@ -72,6 +72,14 @@ DECLARE
     has_current boolean;
 BEGIN
     before := vectorize.fitting_generation(spec, declared_on);
+    IF chunked OR spec ->> 'target' = 'column' THEN
+        -- What a removed job knows of this column is true no more once another writes there; nor what this one knows, if one did.
+        PERFORM vectorize.forget(o.id) FROM vectorize.job AS o
+        WHERE o.source = read_from AND o.target = 'column' AND o.target_column = wanted_column AND o.name <> spec ->> 'name' AND o.state = 'removed';
+        IF FOUND AND before.state = 'removed' THEN
+            before := NULL;
+        END IF;
+    END IF;
     PERFORM vectorize.forget_unusable(spec ->> 'name', before.id);
     has_current := EXISTS (SELECT FROM vectorize.job AS o WHERE o.name = spec ->> 'name' AND o.operation <> 'split' AND o.standing = 'current' AND o.id IS DISTINCT FROM before.id);
     UPDATE vectorize.job AS o SET standing = 'previous' WHERE o.name = spec ->> 'name' AND o.standing = 'next' AND o.id IS DISTINCT FROM before.id;

@@ -53,6 +53,12 @@ BEGIN
             SELECT format('column: job %s writes to %s.%s already', j.name, source_name, j.target_column)
             FROM vectorize.job AS j
             WHERE j.source = source_table AND j.target_column = column_name AND j.target = 'column' AND j.name <> spec ->> 'name' AND j.state <> 'removed';
+        -- Searches would compare the one model's queries with the other's vectors until all are replaced.
+        RETURN QUERY
+            SELECT format('column: %s.%s holds vectors of %s, which job %s left there; choose another column, or drop it', source_name, j.target_column, had.model, j.name)
+            FROM vectorize.job AS j JOIN vectorize.deployment AS had ON had.name = j.deployment
+            WHERE there.attname IS NOT NULL AND j.source = source_table AND j.target_column = column_name AND j.target = 'column' AND j.name <> spec ->> 'name'
+              AND j.state = 'removed' AND had.model <> (SELECT d.model FROM vectorize.deployment AS d WHERE d.name = spec ->> 'deployment');
         RETURN;
     END IF;
     IF chunked THEN

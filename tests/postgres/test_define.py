@@ -6,7 +6,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.postgres.vector_server import VectorDatabase
+from tests.postgres.vector_server import SUPERUSER, VectorDatabase
 
 
 def problems(db: VectorDatabase, **spec: object) -> list[str]:
@@ -281,6 +281,54 @@ def test_remove_keeps_vectors_and_a_new_definition_pays_for_nothing(db: VectorDa
     assert db.calls() == calls + 1
     assert db.wrong() == []
     assert db.status()["rows"] == 49
+
+
+def test_a_column_that_another_job_wrote_meanwhile_is_filled_anew(db: VectorDatabase) -> None:
+    db.make_docs(5)
+    db.work()
+    db.execute("CALL vectorize.remove('docs')")
+    db.define(name="shout", template="{body}!", column="embedding")
+    assert db.work()["embedded"] == 5
+    assert db.wrong(text="body || '!'") == []
+    db.execute("CALL vectorize.remove('shout')")
+    db.define()
+    assert db.work()["embedded"] == 5
+    assert db.wrong() == []
+    assert db.value("CALL vectorize.verify('docs')") == {"missing": 0, "stale": 0, "orphaned": 0}
+
+
+def test_two_removed_jobs_of_one_column_know_nothing_of_it(db: VectorDatabase) -> None:
+    """As versions before left them: nobody can tell which of them wrote last."""
+    db.make_docs(5)
+    db.define(name="shout", template="{body}!", column="other")
+    db.work()
+    db.execute("CALL vectorize.remove('docs')")
+    db.execute("CALL vectorize.remove('shout')")
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("UPDATE vectorize.job SET target_column = 'embedding' WHERE name = 'shout'")
+        conn.execute("UPDATE docs SET embedding = other")
+    db.define()
+    assert db.work()["embedded"] == 5
+    assert db.wrong() == []
+
+
+def test_a_column_with_the_vectors_of_another_model_is_not_taken(db: VectorDatabase) -> None:
+    """A search would compare the one model's query with the other's vectors until all are replaced."""
+    db.execute("SELECT vectorize.set_deployment('other', 'text-embedding-3-large', 3072, 350000, 2100, 0.13)")
+    db.make_docs(5)
+    db.work()
+    db.execute("CALL vectorize.remove('docs')")
+    for name, deployment, found in (("large", "other", "small"), ("docs", "embedding", "large")):
+        with pytest.raises(
+            psycopg.errors.InvalidParameterValue,
+            match=rf"column: public\.docs\.embedding holds vectors of text-embedding-3-{found}.*choose another column, or drop it",
+        ):
+            db.define(name=name, deployment=deployment)
+        db.execute("ALTER TABLE docs DROP COLUMN embedding")
+        db.define(name=name, deployment=deployment)
+        assert db.work()["embedded"] == 5
+        assert db.wrong() == []
+        db.execute(f"CALL vectorize.remove('{name}')")
 
 
 @pytest.mark.parametrize("target", ["column", "table"])
