@@ -101,18 +101,33 @@ BEGIN
 END
 $$;
 
--- Why the source cannot be read, or NULL: a right that its owner lost, a policy that raises. Tried here, where it can be told, since
--- in the middle of a batch it ends the whole call, and with it the other jobs'. What passes by itself is none of that.
+-- Why the source cannot be read, or NULL: a right that its owner lost, a policy that raises. Tried here, before each of its rows is
+-- blamed for it (unreadable.sql). The first row alone is none of that, nor what passes by itself.
 CREATE OR REPLACE FUNCTION vectorize.read_failure(j vectorize.job) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('SELECT FROM vectorize_jobs.scan_%s(%s, 1, true)', j.id, vectorize.typed_keys(j, 'CAST(NULL AS %2$s)'));
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
-    IF sqlstate ~ '^(40|53|55P03|57|58|XX)' THEN
+    IF vectorize.about_reading(sqlstate) = 'nothing' THEN
         RAISE;
+    ELSIF vectorize.about_reading(sqlstate) = 'row' AND vectorize.second_reads(j) THEN
+        RETURN NULL;
     END IF;
-    RETURN format('%s cannot be read: %s. Correct it, then CALL vectorize.resume(%L)', vectorize.table_name(j.source), sqlerrm, j.name);
+    RETURN vectorize.cannot_be_read(j, sqlerrm);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.second_reads(j vectorize.job) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n integer := cardinality(j.key_columns);
+BEGIN
+    EXECUTE format('SELECT FROM vectorize_jobs.scan_%1$s(%2$s, 1, false) AS a, vectorize_jobs.scan_%1$s(%3$s, 1, true)', j.id,
+        vectorize.typed_keys(j, 'CAST(NULL AS %2$s)'), vectorize.key_list(n, 'a.k%s'));
+    RETURN true;
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
 END
 $$;
 

@@ -15,12 +15,18 @@ BEGIN
     END IF;
     EXECUTE format('SELECT * FROM vectorize_jobs.prepare_%s($1, $2, $3)', j.id) INTO batch USING j.fingerprint, coalesce(d.bytes_per_token, 4), versions;
     RETURN batch;
+EXCEPTION WHEN OTHERS THEN
+    IF vectorize.about_reading(sqlstate) = 'nothing' THEN
+        RAISE;
+    END IF;
+    RETURN vectorize.prepare_less(j, d, versions, sqlstate, sqlerrm);
 END
 $$;
 
 -- A row in quarantine stays there while its text is the same; `retry` forgets what that was. Equal texts are one input. The order
 -- of inputs is that of their digests, which is as good as chance: so the tokens of the first 1,000 bytes, counted closely, tell
--- what the other bytes of the batch weigh. Counting all would take longer than writing the vectors.
+-- what the other bytes of the batch weigh. Counting all would take longer than writing the vectors. A row that killed a worker once
+-- more when it was to be quarantined is not even read: it is alone (take_suspect), and reading it is what may kill.
 CREATE OR REPLACE FUNCTION vectorize.prepare_step() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
@@ -30,17 +36,19 @@ BEGIN
         SELECT i.version, i.attempts, {i.k}, row_number() OVER (ORDER BY i.version) AS ord
         FROM vectorize_jobs.item_{job} AS i WHERE i.version = ANY (wanted)
     ), keys AS (
-        SELECT {arrays} FROM claimed
+        SELECT {arrays} FROM claimed WHERE attempts <= 6
     ), row_texts AS MATERIALIZED (
         SELECT t.ord, t.stored, t.content, sha256(fingerprint || convert_to(t.content, 'UTF8')) AS digest FROM keys, vectorize_jobs.read_{job}({keys}) AS t
     ), judged AS MATERIALIZED (
         SELECT b.version, t.digest, t.content,
-               CASE WHEN t.ord IS NULL THEN 'gone'
+               CASE WHEN b.attempts > 6 THEN 'kept'
+                    WHEN t.ord IS NULL THEN 'gone'
                     WHEN r.digest = t.digest AND r.embedded = t.stored THEN 'same'
                     WHEN t.content !~ '\S' THEN CASE WHEN t.stored THEN 'empty' ELSE 'blank' END
                     WHEN f.digest = t.digest THEN 'kept'
                     WHEN b.attempts > 5 THEN 'failed'
-                    ELSE 'embed' END AS outcome, f.error
+                    ELSE 'embed' END AS outcome,
+               CASE WHEN b.attempts > 6 THEN 'its workers died six times' ELSE f.error END AS error
         FROM claimed AS b LEFT JOIN row_texts AS t ON t.ord = b.ord
         LEFT JOIN LATERAL (SELECT r.digest, r.embedded FROM vectorize_jobs.receipt_{job} AS r WHERE {r is b} LIMIT 1) AS r ON true
         LEFT JOIN LATERAL (SELECT f.digest, f.error FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true

@@ -4,14 +4,34 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- Takes one page: how many rows it saw and how many keys it queued, and whether more pages follow. With a lease the first `most` of
--- them are queued under it: in a backfill nobody has to claim them in another statement.
+-- them are queued under it: in a backfill nobody has to claim them in another statement. Where reading fails the page is halved, down
+-- to one row that is queued by its key alone: whoever claims it tells why it cannot be read.
 CREATE OR REPLACE FUNCTION vectorize.feed(
     job_id integer, page_size integer, most integer DEFAULT 0, new_lease bigint DEFAULT NULL,
     OUT seen integer, OUT queued integer, OUT versions bigint[], OUT more boolean
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    size integer := page_size;
 BEGIN
-    EXECUTE format('SELECT * FROM vectorize_jobs.feed_%s($1, $2, $3)', job_id) INTO seen, queued, versions, more USING page_size, most, new_lease;
+    LOOP
+        BEGIN
+            EXECUTE format('SELECT * FROM vectorize_jobs.feed_%s($1, $2, $3)', job_id) INTO seen, queued, versions, more USING size, most, new_lease;
+            EXIT;
+        EXCEPTION WHEN OTHERS THEN
+            IF vectorize.about_reading(sqlstate) = 'nothing' THEN
+                RAISE;
+            ELSIF vectorize.about_reading(sqlstate) = 'job' OR size = 0 THEN
+                PERFORM vectorize.stop(job_id, vectorize.cannot_be_read((SELECT j FROM vectorize.job AS j WHERE j.id = job_id), sqlerrm));
+                seen := 0;
+                queued := 0;
+                versions := NULL;
+                more := false;
+                RETURN;
+            END IF;
+            size := size / 2;
+        END;
+    END LOOP;
     IF queued > 0 THEN
         INSERT INTO vectorize.delta (job, queued) VALUES (job_id, queued);
     END IF;
@@ -20,13 +40,15 @@ $$;
 
 -- A page of the source: rows without a receipt, and, when comparing, rows whose text or vector is not that of their receipt;
 -- rows in quarantine are left there unless their text changed. Then a page of the receipts: those whose row is gone are queued,
--- and the worker that finds no row clears what is left of it.
+-- and the worker that finds no row clears what is left of it. With a page of 0 it is one row, of which no text is read.
 CREATE OR REPLACE FUNCTION vectorize.feed_step() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
 DECLARE
     sweep record;
     fingerprint bytea;
+    unread boolean := page_size = 0;
 BEGIN
+    page_size := greatest(1, page_size);
     seen := 0;
     queued := 0;
     SELECT s.ctid AS place, s.* INTO sweep FROM vectorize_jobs.sweep_{job} AS s;
@@ -55,7 +77,7 @@ CREATE OR REPLACE FUNCTION vectorize.feed_source_statement() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
         WITH page AS MATERIALIZED (
             SELECT p.*, CASE WHEN sweep.compare THEN sha256(fingerprint || convert_to(p.content, 'UTF8')) END AS digest, row_number() OVER () AS ord
-            FROM vectorize_jobs.scan_{job}({sweep.k}, page_size, sweep.compare) AS p
+            FROM vectorize_jobs.scan_{job}({sweep.k}, page_size, sweep.compare AND NOT unread) AS p
         ), found AS MATERIALIZED (
             SELECT b.*, r.digest IS NULL AS missing, row_number() OVER (ORDER BY b.ord) AS place
             FROM page AS b
@@ -63,7 +85,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
             LEFT JOIN LATERAL (SELECT true AS there, f.digest FROM vectorize_jobs.failure_{job} AS f WHERE {f is b} LIMIT 1) AS f ON true
             WHERE CASE WHEN f.there THEN sweep.compare AND f.digest IS DISTINCT FROM b.digest
                        WHEN r.digest IS NULL THEN true
-                       ELSE sweep.compare AND (r.digest <> b.digest OR r.embedded <> b.stored) END
+                       ELSE sweep.compare AND (unread OR r.digest <> b.digest OR r.embedded <> b.stored) END
         ), queued AS (
             INSERT INTO vectorize_jobs.item_{job} AS i ({k}, version, lease, attempts, found)
             SELECT {k}, nextval('vectorize.version'), CASE WHEN place <= most THEN new_lease END,
@@ -95,7 +117,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
                 UNION ALL
                 (SELECT {r.k} FROM vectorize_jobs.receipt_{job} AS r WHERE {r after sweep} ORDER BY {r.k} LIMIT page_size)) AS p ({k})
         ), keys AS (
-            SELECT {arrays} FROM page
+            SELECT {arrays} FROM page WHERE NOT unread
         ), gone AS (
             SELECT page.*, row_number() OVER (ORDER BY page.ord) AS place FROM page
             WHERE NOT EXISTS (SELECT FROM keys, vectorize_jobs.read_{job}({keys}) AS t WHERE t.ord = page.ord)
@@ -107,7 +129,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT $step$
             ON CONFLICT ({k}) DO NOTHING RETURNING i.version, i.lease
         ), moved AS (
             UPDATE vectorize_jobs.sweep_{job} AS s
-            SET orphaned = s.orphaned + (SELECT count(*) FROM gone), {set s.k},
+            SET orphaned = s.orphaned + (SELECT count(*) FROM gone WHERE NOT unread), {set s.k},
                 phase = CASE WHEN (SELECT count(*) FROM page) = page_size THEN 'receipts' ELSE 'done' END
             FROM (SELECT 1) AS one LEFT JOIN page ON page.ord = page_size
             WHERE s.ctid = sweep.place RETURNING s.phase
