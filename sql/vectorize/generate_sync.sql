@@ -34,6 +34,7 @@ BEGIN
             PERFORM vectorize.note_doubt({job});
             RETURN NULL;
         END;
+        {rewrite check}
         IF rekeyed THEN
             INSERT INTO vectorize_jobs.change_{job} ({keys}) VALUES ({old keys});
         END IF;
@@ -68,6 +69,7 @@ BEGIN
             ('{read new}', (SELECT string_agg(format('noted_k%s := NEW.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
             ('{read gone}', (SELECT string_agg(format('noted_k%s := OLD.%I;', ord, c), ' ' ORDER BY ord) FROM unnest(j.key_columns) WITH ORDINALITY AS x (c, ord))),
             ('{old is noted}', vectorize.key_match(j, 'old_k{n}', 'noted_k{n}')),
+            ('{rewrite check}', vectorize.rewrite_check(j)),
             ('{keys}', vectorize.key_list(n, 'k%s')),
             ('{old keys}', vectorize.key_list(n, 'old_k%s')),
             ('{noted keys}', vectorize.key_list(n, 'noted_k%s')),

@@ -22,6 +22,7 @@ BEGIN
         RETURN;  -- the job was defined anew meanwhile: its items stay, and are embedded by what it says now
     END IF;
     IF j.target = 'column' THEN
+        PERFORM set_config('vectorize.writing', j.id::text, true);  -- asked by the job's trigger (rewrite.sql)
         -- Source row, then item: the other way round deadlocks with a user's update, and the user is the victim.
         EXECUTE format('SELECT * FROM vectorize_jobs.hold_%s($1, $2)', j.id) INTO ready, held USING j.fingerprint, results;
     END IF;

@@ -371,3 +371,45 @@ def test_rates_are_of_the_last_minute_and_the_rest_takes_as_long(db: VectorDatab
     db.execute("UPDATE vectorize.delta SET at = clock_timestamp() - interval '61 seconds'")
     status = db.status()
     assert (status["rows_per_second"], status["tokens_per_second"], status["eta_seconds"]) == (0, 0, None)
+
+
+STAMP = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.stamp := clock_timestamp(); RETURN NEW; END'"
+STAMP_LATER = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE docs SET stamp = clock_timestamp() WHERE id = NEW.id; RETURN NULL; END'"
+
+
+@pytest.mark.parametrize(("function", "fires"), [(STAMP, "BEFORE UPDATE ON docs FOR EACH ROW"),
+                                                 (STAMP_LATER, "AFTER UPDATE ON docs FOR EACH ROW WHEN (pg_trigger_depth() = 0)")])  # fmt: skip
+def test_a_trigger_that_sets_a_column_of_the_template_stops_the_job(
+    db: VectorDatabase, function: str, fires: str
+) -> None:
+    """Each vector that is written would change the text, which would be paid for again, for ever."""
+    db.execute("CREATE TABLE docs (id bigint PRIMARY KEY, body text, stamp timestamptz DEFAULT now())")
+    db.execute(function)
+    db.execute(f"CREATE TRIGGER stamp {fires} EXECUTE FUNCTION stamp()")
+    db.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(1, 300) AS g")
+    db.define(template="{body} ({stamp})")
+    db.work(seconds=20)
+    status = db.status()
+    assert status["state"] == "stopped"
+    assert (
+        "a trigger of public.docs sets a column of the template; use target kind table, or take the column out"
+        in status["reason"]
+    )
+    assert db.calls() <= 6, "a batch of 100 is paid three times"
+    db.define()
+    db.work(seconds=20)
+    assert db.status()["state"] == "active"
+    assert db.wrong() == []
+
+
+def test_a_trigger_that_tidies_a_text_once_costs_its_row_once_more(db: VectorDatabase) -> None:
+    db.make_docs(250)
+    db.execute(
+        "CREATE FUNCTION tidy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.body := upper(NEW.body); RETURN NEW; END'"
+    )
+    db.execute("CREATE TRIGGER tidy BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION tidy()")
+    db.work()
+    assert db.status()["state"] == "active"
+    assert db.wrong() == []
+    assert set(db.paid().values()) == {1}
+    assert len(db.paid()) == 500
