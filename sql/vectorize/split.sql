@@ -3,18 +3,33 @@ SET LOCAL ROLE vectorize_owner;
 SET LOCAL check_function_bodies = off;  -- files run in the order of their names, and name each other
 
 -- Chunks of at most `max_tokens` (estimated), each beginning with the last `overlap` tokens or so of the one before.
--- Nothing of the text is left out but white space around a chunk.
+-- Nothing of the text is left out but white space around a chunk. Only `rest` is cut, as far ahead as a cut looks: to cut the whole text
+-- for each chunk takes hours for one of tens of megabytes. By bytes, since to find a character all before it are counted.
 CREATE OR REPLACE FUNCTION vectorize.split(content text, max_tokens integer, overlap integer, bytes_per_token real) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     rest text := btrim(content, E' \t\n\r\f\x0b');
     -- Rounded, so that a small edit does not move every cut.
     characters_per_token float8 := greatest(0.25, round(4 * length(rest)::numeric / vectorize.tokens(rest, bytes_per_token)) / 4);
+    whole bytea := convert_to(rest, 'UTF8');
+    taken integer := 0;  -- bytes of it that were in `rest` so far
+    upto integer;
+    ahead integer := greatest(1, floor(max_tokens * characters_per_token)) + 25;  -- a chunk at most, and what `border` sees behind it
     pieces text[] := '{}';
     head text := '';  -- what a chunk repeats of the one before
     piece text;
 BEGIN
-    WHILE rest <> '' LOOP
+    rest := '';
+    LOOP
+        IF length(rest) < ahead AND taken < octet_length(whole) THEN
+            upto := least(octet_length(whole), taken + 4 * ahead);
+            WHILE upto < octet_length(whole) AND get_byte(whole, upto) & 192 = 128 LOOP
+                upto := upto + 1;  -- inside a character
+            END LOOP;
+            rest := rest || convert_from(substring(whole FROM taken + 1 FOR upto - taken), 'UTF8');
+            taken := upto;
+        END IF;
+        EXIT WHEN rest = '';
         piece := left(rest, greatest(1, floor((max_tokens - vectorize.tokens(head, bytes_per_token)) * characters_per_token)::integer));
         WHILE vectorize.tokens(head || piece, bytes_per_token) > max_tokens AND length(piece) > 1 LOOP
             piece := left(piece, length(piece) * 9 / 10);

@@ -366,3 +366,51 @@ def test_chunks_that_wait_for_another_worker_keep_their_text(db: VectorDatabase)
         worker.join()
     assert len(chunks(db)) >= len(before)
     assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+
+
+def test_cutting_takes_as_long_as_the_text_is(db: VectorDatabase) -> None:
+    """9 million characters take 10 to 40 seconds; with a copy of what is left for each chunk it was many minutes."""
+    db.execute("SET statement_timeout = '120s'")
+    text = "\n\n".join(f"{paragraph} é数 {number}" for number in range(1800) for paragraph in PARAGRAPHS)
+    assert len(text) > 8_000_000
+    pieces = db.value("SELECT vectorize.split(%s, 512, 0, 4)", [text])
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+def make_texts(db: VectorDatabase, rows: int, repeats: int) -> None:
+    db.make_docs(chunking={"max_tokens": 512, "overlap": 0})
+    for key in range(1, rows + 1):
+        text = "\n\n".join(f"{key} {paragraph} {number}" for number in range(repeats) for paragraph in PARAGRAPHS)
+        db.execute("INSERT INTO docs VALUES (%s, %s)", [key, text])
+
+
+def test_a_worker_whose_time_is_up_cuts_no_further_text(db: VectorDatabase) -> None:
+    make_texts(db, 30, 100)
+    db.work(seconds=0.5)
+    done = db.value("SELECT count(DISTINCT id) FROM docs_embedding")
+    assert 1 <= done < 30
+    splitter = db.value("SELECT id FROM vectorize.job WHERE operation = 'split'")
+    with db.connect(SUPERUSER) as conn:
+        left = conn.execute(
+            f"SELECT count(*), max(attempts), bool_and(lease IS NULL) FROM vectorize_jobs.item_{splitter}"
+        ).fetchone()
+    assert left == (30 - done, 0, True)
+    db.work()
+    assert db.value("SELECT count(DISTINCT id) FROM docs_embedding") == 30
+    assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
+
+
+def test_the_lease_of_a_long_text_is_as_long(db: VectorDatabase) -> None:
+    """Another worker would take it over, and both cut it for ever."""
+    make_texts(db, 1, 700)
+    until = 0.0
+    worker = threading.Thread(target=db.work, kwargs={"seconds": 1})
+    worker.start()
+    with db.connect(SUPERUSER) as conn:
+        while worker.is_alive():
+            [(seconds,)] = conn.execute(
+                "SELECT max(extract(epoch FROM until - clock_timestamp()))::float8 FROM vectorize.lease"
+            )
+            until = max(until, seconds or 0)
+    worker.join()
+    assert until > 250
