@@ -89,7 +89,7 @@ def run(
             name, statement, reason, mine = found
             if mine:
                 progress(f"{name}: {statement} ({reason})")
-                _prepare(conn)
+                size_build(conn)
                 failure = _run_watched(open_connection, conn, name, statement, progress)
                 if failure is not None:
                     failures[statement] = (name, failure)
@@ -100,11 +100,17 @@ def run(
         raise MaintenanceError(failures)
 
 
-def _prepare(conn: psycopg.Connection) -> None:
-    # As much memory as a build may use without swapping: shared_buffers is a quarter of a server's memory.
+def size_build(conn: psycopg.Connection) -> None:
+    """Give a build as much of the server as its users can spare, for the length of the session.
+
+    An eighth of the memory, of which shared_buffers is a quarter, so that nothing is swapped. Half of the cores, of
+    which a general purpose server has one for each GiB of shared_buffers; a build's leader is one of its processes.
+    """
     conn.execute(
-        "SELECT set_config('maintenance_work_mem', greatest(65536, "
-        "pg_size_bytes(current_setting('shared_buffers')) / 2048)::text || 'kB', false)"
+        "SELECT set_config('maintenance_work_mem', greatest(65536, s.bytes / 2048)::text || 'kB', false), "
+        "set_config('max_parallel_maintenance_workers', greatest(0, least(w.most, (s.bytes >> 31) - 1))::text, false) "
+        "FROM pg_size_bytes(current_setting('shared_buffers')) AS s (bytes), "
+        "CAST(current_setting('max_parallel_maintenance_workers') AS integer) AS w (most)"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from database import maintenance
 from tests.postgres.vector_server import VectorDatabase
 
 
@@ -136,3 +137,12 @@ def test_a_cut_off_build_on_partitions_goes_on_where_it_was(db: VectorDatabase) 
     rest = run_all(db)
     assert sum("CONCURRENTLY" in statement for statement in rest) == 2
     assert db.status()["index_state"] == "ready"
+
+
+def test_a_build_on_a_small_server_leaves_its_cores_to_users(db: VectorDatabase) -> None:
+    with db.connect() as conn:
+        conn.execute("SET max_parallel_maintenance_workers = 4")
+        maintenance.size_build(conn)
+        settings = "'shared_buffers', 'maintenance_work_mem', 'max_parallel_maintenance_workers'"
+        found = conn.execute(f"SELECT array_agg(current_setting(s)) FROM unnest(ARRAY[{settings}]) AS s").fetchone()
+    assert found == (["128MB", "64MB", "0"],)
