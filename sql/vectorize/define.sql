@@ -78,7 +78,6 @@ CREATE OR REPLACE PROCEDURE vectorize.build(j vectorize.job, before vectorize.jo
 LANGUAGE plpgsql AS $$
 DECLARE
     owner text := (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = j.source);
-    me text := pg_catalog.current_setting('role');
     statement text;
     statements text[];
     triggers text[];
@@ -91,19 +90,15 @@ BEGIN
         PERFORM vectorize.share_age(owner);
     END IF;
     statements := ARRAY(SELECT vectorize.target_statements(j));
-    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
     FOREACH statement IN ARRAY statements LOOP
-        EXECUTE statement;
+        CALL vectorize.run_as(owner, statement);
     END LOOP;
-    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
     j := vectorize.record_target(j.id);
     triggers := ARRAY(SELECT vectorize.trigger_statements(j));
     statements := ARRAY(SELECT vectorize.access_statements(j)) || triggers;
-    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', owner);
     FOREACH statement IN ARRAY statements LOOP
-        EXECUTE statement;
+        CALL vectorize.run_as(owner, statement);
     END LOOP;
-    EXECUTE pg_catalog.format('SET LOCAL ROLE %I', me);
     PERFORM vectorize.close_schema(j, owner);
     changes := changes || vectorize.finish_job(j.id, before, pg_catalog.cardinality(triggers) > 0);
 END
