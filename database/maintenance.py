@@ -12,6 +12,8 @@ from database.errors import DatabaseError, said
 
 Connect = Callable[[], psycopg.Connection]
 
+# What is due for a job, or for any where it is NULL, besides those statements.
+_DUE = "FROM vectorize.next_maintenance() WHERE (%s::text IS NULL OR job = %s) AND statement <> ALL (%s::text[])"
 _PROGRESS_SECONDS = 2.0
 _POLL_SECONDS = 0.2
 
@@ -44,11 +46,7 @@ def due(conn: psycopg.Connection, job: str | None = None, besides: Iterable[str]
         DatabaseError: the server refused to say.
     """
     with explained("asking for the maintenance that is due"):
-        row = conn.execute(
-            "SELECT EXISTS (SELECT FROM vectorize.next_maintenance() "
-            "WHERE (%s::text IS NULL OR job = %s) AND statement <> ALL (%s::text[]))",
-            [job, job, list(besides)],
-        ).fetchone()
+        row = conn.execute(f"SELECT EXISTS (SELECT {_DUE})", [job, job, list(besides)]).fetchone()
     return row == (True,)
 
 
@@ -79,9 +77,7 @@ def run(
     with open_connection() as conn, explained(f"maintenance of {f'job {job}' if job else 'the jobs'}"):
         while not over():
             found = conn.execute(
-                "SELECT job, statement, reason, pg_try_advisory_lock(vectorize.lock_class(), 2) "
-                "FROM vectorize.next_maintenance() "
-                "WHERE (%s::text IS NULL OR job = %s) AND statement <> ALL (%s::text[]) LIMIT 1",
+                f"SELECT job, statement, reason, pg_try_advisory_lock(vectorize.lock_class(), 2) {_DUE} LIMIT 1",
                 [job, job, [*besides, *failures]],
             ).fetchone()
             if found is None:
