@@ -35,9 +35,8 @@ class CleanErrors(grpc.ServerInterceptor):  # type: ignore[misc]
                 return method.unary_unary(request, context)
             except Exception as error:
                 if not is_for_people(error):
-                    if not isinstance(
-                        error, NotImplementedError
-                    ):  # the SDK serves fewer calls than the engine makes, which is no fault
+                    # The SDK serves fewer calls than the engine makes, and says so by this error: that is no fault.
+                    if not isinstance(error, NotImplementedError):
                         traceback.print_exc()
                     raise
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
