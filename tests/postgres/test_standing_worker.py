@@ -246,15 +246,21 @@ def test_until_done_a_stopped_job_is_told_by_the_exit_status(db: VectorDatabase,
     assert db.wrong() == []
 
 
-def test_an_index_that_cannot_be_built_is_told_by_the_exit_status(db: VectorDatabase, start: Start) -> None:
-    db.make_docs(20, index="hnsw")
+def refuse_indexes(db: VectorDatabase, of: str) -> None:
+    """Let the server refuse to create an index by a statement that is LIKE `of`."""
     with db.connect(SUPERUSER) as conn:
         conn.execute(
-            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no index today'; END $$"
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF current_query() LIKE '{of}' THEN RAISE 'no index today'; END IF; END $$".encode()
         )
         conn.execute(
             "CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse()"
         )
+
+
+def test_an_index_that_cannot_be_built_is_told_by_the_exit_status(db: VectorDatabase, start: Start) -> None:
+    db.make_docs(20, index="hnsw")
+    refuse_indexes(db, of="%")
     worker = start("--until-done")
     assert worker.wait() == 4
     assert "no index today" in worker.reason()
@@ -271,59 +277,51 @@ def make_notes(db: VectorDatabase) -> None:
 def test_an_index_that_cannot_be_built_is_in_no_other_jobs_way(db: VectorDatabase, start: Start) -> None:
     db.make_docs(20, index="hnsw")
     make_notes(db)
-    with db.connect(SUPERUSER) as conn:
-        conn.execute(
-            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN IF current_query() LIKE '%docs%' THEN RAISE 'no index today'; END IF; END $$"
-        )
-        conn.execute(
-            "CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse()"
-        )
+    refuse_indexes(db, of="%docs%")
     worker = start("--until-done")
     assert worker.wait() == 4
     assert (db.status("docs")["index_state"], db.status("notes")["index_state"]) == ("due", "ready")
     assert "job docs: no index today" in worker.reason()
 
 
-def test_who_may_not_build_one_index_builds_those_of_its_own_tables(db: VectorDatabase, start: Start) -> None:
-    db.make_docs(20, index="hnsw")
+@pytest.fixture
+def embedder(db: VectorDatabase) -> Iterator[str]:
+    """A user who may do with the engine what its owner may, and owns no table."""
     with db.connect(SUPERUSER) as conn:
         conn.execute("CREATE ROLE embedder LOGIN IN ROLE vectorize_owner")
         conn.execute("GRANT USAGE ON SCHEMA migrations TO embedder")
         conn.execute("GRANT SELECT ON migrations.applied TO embedder")
+    yield "embedder"
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("DROP OWNED BY embedder CASCADE; DROP ROLE embedder")
+
+
+def test_who_may_not_build_one_index_builds_those_of_its_own_tables(
+    db: VectorDatabase, start: Start, embedder: str
+) -> None:
+    db.make_docs(20, index="hnsw")
+    with db.connect(SUPERUSER) as conn:
         conn.execute("GRANT embedder TO deployer WITH INHERIT TRUE, SET TRUE")
         conn.execute("GRANT CREATE ON SCHEMA public TO embedder")
-    try:
-        make_notes(db)
-        db.execute("ALTER TABLE notes OWNER TO embedder")
-        db.define(table="public.notes", name="notes", index="hnsw")
-        worker = start("--until-done", user="embedder")
-        assert worker.wait() == 0
-        assert (db.status("docs")["index_state"], db.status("notes")["index_state"]) == ("due", "ready")
-        [trouble] = worker.events("trouble")
-        assert "job docs: must be owner of table docs" in trouble["message"]
-    finally:
-        with db.connect(SUPERUSER) as conn:
-            conn.execute("DROP OWNED BY embedder CASCADE; DROP ROLE embedder")
+    make_notes(db)
+    db.execute("ALTER TABLE notes OWNER TO embedder")
+    db.define(table="public.notes", name="notes", index="hnsw")
+    worker = start("--until-done", user=embedder)
+    assert worker.wait() == 0
+    assert (db.status("docs")["index_state"], db.status("notes")["index_state"]) == ("due", "ready")
+    [trouble] = worker.events("trouble")
+    assert "job docs: must be owner of table docs" in trouble["message"]
 
 
-def test_who_may_not_build_an_index_leaves_it_to_others(db: VectorDatabase, start: Start) -> None:
+def test_who_may_not_build_an_index_leaves_it_to_others(db: VectorDatabase, start: Start, embedder: str) -> None:
     db.make_docs(20, index="hnsw")
-    with db.connect(SUPERUSER) as conn:
-        conn.execute("CREATE ROLE embedder LOGIN IN ROLE vectorize_owner")
-        conn.execute("GRANT USAGE ON SCHEMA migrations TO embedder")
-        conn.execute("GRANT SELECT ON migrations.applied TO embedder")
-    try:
-        worker = start("--until-done", user="embedder")
-        assert worker.wait() == 0
-        [trouble] = worker.events("trouble")
-        assert "must be owner of table docs" in trouble["message"]
-        assert "Indexes are left to `pulumi up`" in trouble["message"]
-        assert db.wrong() == []
-        assert db.status()["index_state"] == "due"
-    finally:
-        with db.connect(SUPERUSER) as conn:
-            conn.execute("DROP OWNED BY embedder; DROP ROLE embedder")
+    worker = start("--until-done", user=embedder)
+    assert worker.wait() == 0
+    [trouble] = worker.events("trouble")
+    assert "must be owner of table docs" in trouble["message"]
+    assert "Indexes are left to `pulumi up`" in trouble["message"]
+    assert db.wrong() == []
+    assert db.status()["index_state"] == "due"
 
 
 def test_a_stop_does_not_end_the_build_of_an_index(db: VectorDatabase, start: Start) -> None:
