@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from emulator.postgres.installation import Installations
-from tests.postgres.vector_server import VectorDatabase, VectorServer
+from tests.postgres.attacker import TOOLS
+from tests.postgres.vector_server import SUPERUSER, Connection, VectorDatabase, VectorServer
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,14 @@ def db(server: VectorServer) -> Iterator[VectorDatabase]:
     database = server.new_database()
     yield database
     database.close()
+
+
+@pytest.fixture
+def attacker(db: VectorDatabase) -> Iterator[Connection]:
+    """A session of `application`, who owns the schema `app` and as whom the administrator can act."""
+    with db.connect(SUPERUSER) as conn:
+        conn.execute("CREATE SCHEMA app AUTHORIZATION application")
+        conn.execute("GRANT application TO deployer WITH INHERIT FALSE, SET TRUE")
+    with db.connect("application") as conn:
+        conn.execute(TOOLS)
+        yield conn

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - statements read better on one line
 """Chunked jobs: how a text is cut, what is embedded again after an edit, what a search returns."""
 
 from __future__ import annotations
@@ -8,11 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.postgres.test_generations import complete, wrong
-from tests.postgres.vector_server import SUPERUSER, VectorDatabase, VectorServer
+from tests.postgres.vector_server import SUPERUSER, VectorDatabase
 
 CHUNKING = {"max_tokens": 40, "overlap": 0}
 PARAGRAPHS = [f"Paragraph {n} speaks of matter number {n}. It has a second sentence about {n * 7}." for n in range(60)]
@@ -150,49 +147,6 @@ def test_a_poison_chunk_is_quarantined_and_its_neighbours_are_not(db: VectorData
     assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
 
 
-@pytest.fixture(scope="module")
-def splitter(server: VectorServer) -> Any:
-    db = server.new_database()
-
-    def split(*arguments: Any) -> Any:
-        return db.value("SELECT vectorize.split(%s, %s, %s, 4)", list(arguments))
-
-    split.tokens = lambda text: db.value("SELECT vectorize.tokens(%s, 4)", [text])  # type: ignore[attr-defined]
-    yield split
-    db.close()
-
-
-@given(
-    text=st.text(alphabet=st.sampled_from("ab  .!?\n\n\t。é漢"), max_size=3000) | st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), max_size=300),
-    tokens=st.integers(16, 200),
-    share=st.floats(0, 0.5),
-)  # fmt: skip
-@settings(max_examples=150, deadline=None)
-def test_nothing_of_a_text_is_lost_and_no_chunk_is_too_large(
-    splitter: Any, text: str, tokens: int, share: float
-) -> None:
-    pieces = splitter(text, tokens, 0)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
-    overlapping = splitter(text, tokens, int(tokens * share))
-    assert all(piece.strip() for piece in pieces + overlapping)
-    for piece in pieces + overlapping:
-        assert splitter.tokens(piece) <= tokens or len(piece) == 1
-
-
-def test_cuts_fall_on_paragraphs_then_sentences_then_words(splitter: Any) -> None:
-    text = "\n\n".join(PARAGRAPHS)
-    assert all(piece.startswith("Paragraph ") and piece.endswith(".") for piece in splitter(text, 60, 0))
-    sentences = " ".join(PARAGRAPHS)
-    assert all(piece.endswith(".") for piece in splitter(sentences, 60, 0))
-    words = "word " * 500
-    assert all(set(piece.split()) == {"word"} for piece in splitter(words, 20, 0))
-    [first, second, *_] = splitter(text, 60, 20)
-    assert (
-        first.endswith(second.split(".")[0] + ". " + second.split(".")[1].strip() + ".")
-        or second.split("\n")[0] in first
-    )
-
-
 def test_an_estimate_knows_the_chunks_that_are_not_cut_yet(db: VectorDatabase) -> None:
     make_long_docs(db, 20, state="paused")
     db.execute("UPDATE docs SET body = replace(body, 'matter', 'matter ' || id || ' and')")
@@ -328,13 +282,6 @@ def test_a_table_that_was_made_again_uses_the_chunk_table_that_stayed(db: Vector
     assert db.rows(strays) == []
 
 
-def test_a_dense_passage_is_not_repeated_over_and_over(splitter: Any) -> None:
-    text = "plain English words " * 900 + "数据库向量我们昨天在城市公园看到很多孩子一起学习历史" * 75
-    pieces = splitter(text, 512, 128)
-    assert all(splitter.tokens(piece) <= 512 for piece in pieces)
-    assert sum(map(splitter.tokens, pieces)) < 2 * splitter.tokens(text)
-
-
 def test_chunks_that_wait_for_another_worker_keep_their_text(db: VectorDatabase) -> None:
     """A result that is held goes into the worker's hand with its pieces."""
     make_long_docs(db, 1)
@@ -366,15 +313,6 @@ def test_chunks_that_wait_for_another_worker_keep_their_text(db: VectorDatabase)
         worker.join()
     assert len(chunks(db)) >= len(before)
     assert wrong(db, "embedding", 8, "docs_embedding", "content") == []
-
-
-def test_cutting_takes_as_long_as_the_text_is(db: VectorDatabase) -> None:
-    """9 million characters take 10 to 40 seconds; with a copy of what is left for each chunk it was many minutes."""
-    db.execute("SET statement_timeout = '120s'")
-    text = "\n\n".join(f"{paragraph} é数 {number}" for number in range(1800) for paragraph in PARAGRAPHS)
-    assert len(text) > 8_000_000
-    pieces = db.value("SELECT vectorize.split(%s, 512, 0, 4)", [text])
-    assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
 def make_texts(db: VectorDatabase, rows: int, repeats: int) -> None:
