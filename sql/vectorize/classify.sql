@@ -30,6 +30,19 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT message ~* '^\s*[a-z_]+\.[a-z_]+:\s*(429|TooManyRequests|RateLimitReached|QuotaExceeded)'
 $$;
 
+-- Whether an error says who has to recover, the service or the network between, so that waiting is right however long it takes: a status,
+-- a code for the quota or for a service that is unwell, the words of HTTP clients (their exact texts in azure_ai are unverified).
+CREATE OR REPLACE FUNCTION vectorize.is_service_unwell(message text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT vectorize.is_throttled(message)
+        OR message ~* '^\s*[a-z_]+\.[a-z_]+:\s*(\d{3}|ServiceUnavailable|InternalServerError|Timeout|ServerBusy)\M'
+$$;
+
+CREATE OR REPLACE FUNCTION vectorize.is_network_down(message text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT message ~* '(\mconnect|timed ?out|\mresolve|\mdns\M|unreachable|\mreset\M|broken pipe|\meof\M|end of file|sending request|response body)'
+$$;
+
 -- The seconds that the service asked to wait, or NULL.
 CREATE OR REPLACE FUNCTION vectorize.retry_after(message text) RETURNS float8
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -23,8 +23,9 @@ BEGIN
     END IF;
     IF kind = 'refused' AND vectorize.call_refused(d.name) THEN
         kind := 'later';
-    ELSIF kind = 'later' AND message !~ '^\s*[a-z_]+\.[a-z_]+: *\d{3}' THEN
-        -- No status to go by. A hiccup passes; ten in a row are something that a person has to look at.
+    ELSIF kind = 'later' AND NOT (vectorize.is_service_unwell(message) OR d.first_success_at IS NOT NULL AND vectorize.is_network_down(message)) THEN
+        -- Nothing says that it passes: a network that never let a call through is as likely an endpoint that is wrong, and an answer with
+        -- a wrong count of vectors is paid for. A hiccup passes; ten in a row are something that a person has to look at.
         SELECT failures_in_a_row INTO failures FROM vectorize.deployment WHERE name = d.name;
         kind := CASE WHEN failures >= 9 THEN 'here' ELSE 'later' END;
     END IF;

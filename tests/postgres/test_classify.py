@@ -49,6 +49,10 @@ OF_THE_DATABASE = {
     "not supported": ("0A000", "not supported"),
     "no identity": ("28000", "invalid authorization specification"),
 }
+# What passes by itself, said by the service or by the way to it; the words of the network are those of HTTP clients.
+OF_THE_SERVICE = ["429: Requests have exceeded call rate limit.", "503: away", "TooManyRequests: wait", "ServiceUnavailable: away", "InternalServerError: oh"]  # fmt: skip
+OF_THE_NETWORK = ["connection reset by peer", "error trying to connect: dns error", "operation timed out", "Could not resolve host", "Broken pipe", "error decoding response body: unexpected end of file", "unexpected EOF", "error sending request for url"]  # fmt: skip
+OF_NEITHER = ["InvalidSetting: azure_openai.endpoint is not set", "certificate has expired", "gave 3 vectors for 5 texts", "a text about 503: nothing"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +84,13 @@ def test_an_error_of_language_is_that_of_a_document_or_of_the_request(conn: Conn
 @pytest.mark.parametrize("error", OF_THE_DATABASE)
 def test_an_error_of_the_database_is_none_of_the_service(conn: Connection, error: str) -> None:
     assert classify(conn, *OF_THE_DATABASE[error]) == "here"
+
+
+def test_what_passes_by_itself_is_told_from_what_does_not(conn: Connection) -> None:
+    def told_by(function: str, messages: list[str]) -> list[str]:
+        statement = f"SELECT m FROM unnest(%s::text[]) WITH ORDINALITY AS t (m, n) WHERE vectorize.{function}('azure_openai.create_embeddings: ' || m) ORDER BY n"
+        return [row[0] for row in conn.execute(statement.encode(), [messages])]
+
+    everything = OF_THE_SERVICE + OF_THE_NETWORK + OF_NEITHER
+    assert told_by("is_service_unwell", everything) == OF_THE_SERVICE
+    assert told_by("is_network_down", everything) == OF_THE_NETWORK

@@ -26,6 +26,12 @@ LOST = {
     "a hang, beyond the time limit": CALL + "408: no answer within 90000 ms",
     "half a body": CALL + "error decoding response body: unexpected end of file",
 }
+# Nothing is paid, and no status says why: the way to the service, or a limiter that is named rather than numbered.
+OUTAGES = {
+    "no connection": CALL + "error sending request for url (https://ai.invalid/): connection refused",
+    "no name": CALL + "Could not resolve host: ai.invalid",
+    "429 by its code": CALL + "TooManyRequests: Requests have exceeded call rate limit.",
+}
 
 
 def fill(db: FaultDatabase, dice: random.Random, bad: str = "") -> tuple[int, list[int]]:
@@ -67,6 +73,12 @@ def test_an_answer_that_never_arrives_is_paid_for_once_more(
     docs.end(twice=calls * docs.batch)
 
 
+def fail_once_more(db: FaultDatabase) -> None:
+    """Let a worker try; failures of one second count once, and are waited after, and both are over."""
+    db.superuser("UPDATE vectorize.deployment SET failed_at = failed_at - interval '2 seconds', not_before = NULL")
+    db.work(seconds=0.2)
+
+
 def test_ten_answers_in_a_row_without_a_status_stop_the_job_and_resume_loses_nothing(
     docs: FaultDatabase, dice: random.Random
 ) -> None:
@@ -75,11 +87,7 @@ def test_ten_answers_in_a_row_without_a_status_stop_the_job_and_resume_loses_not
     docs.fault("lost", LOST["half a body"])
     while docs.calls() < 10:
         assert docs.status()["state"] == "active"
-        # Failures of one second count once, and are waited after; both are over.
-        docs.superuser(
-            "UPDATE vectorize.deployment SET failed_at = failed_at - interval '2 seconds', not_before = NULL"
-        )
-        docs.work(seconds=0.2)
+        fail_once_more(docs)
     status = docs.status()
     assert status["state"] == "stopped"
     assert status["reason"] == (
@@ -89,6 +97,22 @@ def test_ten_answers_in_a_row_without_a_status_stop_the_job_and_resume_loses_not
     )
     docs.execute("INSERT INTO docs VALUES (%s, 'written while the job stood')", [rows + 1])
     docs.end(state="stopped", twice=10 * docs.batch)
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_is_waited_for_by_a_job_that_worked_before_however_long_it_lasts(
+    docs: FaultDatabase, dice: random.Random, outage: str
+) -> None:
+    docs.execute("INSERT INTO docs VALUES (0, 'embedded before')")
+    docs.work()
+    fill(docs, dice)
+    docs.fault("error", OUTAGES[outage])
+    failures = dice.randint(11, 15)
+    while docs.calls("refused") < failures:
+        assert docs.status()["state"] == "active"
+        fail_once_more(docs)
+    assert OUTAGES[outage] in docs.status()["last_error"]
+    docs.end(refused=failures)
 
 
 @pytest.mark.parametrize("kind", ["short", "long"])
@@ -101,6 +125,21 @@ def test_an_answer_with_a_wrong_count_of_vectors_is_not_used(
     docs.work_until(docs.calls, workers=2)
     assert "vectors for" in docs.status()["last_error"]
     docs.end(twice=calls * docs.batch)
+
+
+def test_wrong_counts_stop_a_job_that_worked_before_since_each_is_paid(
+    docs: FaultDatabase, dice: random.Random
+) -> None:
+    docs.execute("INSERT INTO docs VALUES (0, 'embedded before')")
+    docs.work()
+    fill(docs, dice)
+    docs.fault("short")
+    while docs.status()["state"] == "active":
+        fail_once_more(docs)
+        assert docs.calls() <= 11
+    assert docs.calls() == 11
+    assert "vectors for" in docs.status()["reason"]
+    docs.end(state="stopped", twice=10 * docs.batch)
 
 
 def test_wrong_dimensions_stop_the_job_before_anything_is_stored(docs: FaultDatabase, dice: random.Random) -> None:
