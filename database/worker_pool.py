@@ -54,6 +54,8 @@ class WorkerPool:
         self._deadline = deadline
         self._most_failures = most_failures
         self._stopping = threading.Event()
+        self.needed = max(1, count)
+        """How many connections work; the others stay open, and rest between their calls."""
         self._connections: dict[int, psycopg.Connection] = {}
         self._errors: dict[int, str] = {}
         self._threads = [
@@ -122,6 +124,9 @@ class WorkerPool:
                     connection.execute("SET client_connection_check_interval = '2s'")
                     self._connections[number] = connection
                     while self._going_on():
+                        if not self._is_needed(number):
+                            self._stopping.wait(_POLL_SECONDS)
+                            continue
                         self._call(connection)
                         failures = 0
                         self._errors.pop(number, None)
@@ -137,6 +142,10 @@ class WorkerPool:
 
     def _going_on(self) -> bool:
         return not self._stopping.is_set() and time.monotonic() < self._deadline
+
+    def _is_needed(self, number: int) -> bool:
+        """Whether this one works: of those that are connected, so that the place of one that died is taken at once."""
+        return sum(other < number for other in list(self._connections)) < self.needed
 
     def _call(self, connection: psycopg.Connection) -> None:
         began = time.monotonic()

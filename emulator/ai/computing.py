@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -14,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any
 
-_NICENESS = 5  # behind PostgreSQL, which has real work to do
+_NICENESS = 5  # behind PostgreSQL, which has real work to do, where the system has no idle class
 # Pools of threads that wait for their next piece of work by spinning, for batches of some milliseconds.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -53,11 +54,23 @@ class OwnProcess(Executor):
 
 
 def _begin() -> None:
-    os.nice(_NICENESS)
+    _step_back()
     os.environ |= dict.fromkeys(_ONE_THREAD, "1")
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True, name="end-with-parent").start()
+
+
+def _step_back() -> None:
+    """Take the processor only while nobody else wants it: on the service, embeddings are computed on other machines.
+
+    Niceness is not enough for that: a statement that wakes up waits until the slice of the process before it is over,
+    some milliseconds, however nice that is; a process of the idle class it interrupts (Linux, sched(7)).
+    """
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(_NICENESS)
 
 
 def _end_with(sentinel: int) -> None:

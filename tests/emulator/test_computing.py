@@ -32,7 +32,7 @@ def refuse() -> None:
 def test_it_is_another_process_behind_postgresql(own_process: OwnProcess) -> None:
     """A computation must not hold the interpreter of the gateway, nor take the processor from the database."""
     assert own_process.submit(os.getpid).result(WAIT_SECONDS) != os.getpid()
-    assert own_process.submit(os.nice, 0).result(WAIT_SECONDS) > os.nice(0)
+    assert own_process.submit(os.sched_getscheduler, 0).result(WAIT_SECONDS) == os.SCHED_IDLE
 
 
 def test_a_refusal_comes_back_whole(own_process: OwnProcess) -> None:

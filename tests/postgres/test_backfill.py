@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from database.errors import DatabaseError
 from database.vectorization import Deployment, JobSpec, backfill, define, estimate, read, remove, status
+from tests.postgres.faults.drill import wait_until
 from tests.postgres.vector_server import Connection, VectorDatabase, VectorServer, fails, in_threads
 
 EMBEDDING = Deployment("embedding", "text-embedding-3-small", 1536, 350_000_000, 2_100_000, 0.02)
@@ -60,6 +62,30 @@ def test_define_estimate_backfill_and_again(docs: VectorDatabase) -> None:
     assert define(docs.conn, EMBEDDING, DOCS, state="paused") == []
     assert backfill(opener(docs), "docs", workers=2, progress=quiet).embedded == 600
     assert docs.calls() == calls
+
+
+def test_no_more_workers_are_busy_than_the_quota_feeds(docs: VectorDatabase) -> None:
+    """Those that would only wait for their turn are in the way of the database's users."""
+    docs.execute("INSERT INTO docs SELECT g, 'text ' || g FROM generate_series(601, 3000) AS g")
+    few = replace(EMBEDDING, requests_per_minute=240)
+    define(docs.conn, few, DOCS, state="paused")
+
+    def busy() -> int:
+        statement = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfill' AND state = 'active' AND query LIKE 'CALL vectorize.work%'"
+        return int(docs.value(statement))
+
+    def watch() -> None:
+        wait_until(lambda: busy() == 4, "all workers have begun")
+        wait_until(lambda: busy() == 1, "one worker does what the quota allows")
+        assert status(docs.conn, "docs")[0].pending > 0
+        define(docs.conn, EMBEDDING, DOCS)
+
+    def fill() -> None:
+        backfill(opener(docs), "docs", workers=4, progress=quiet)
+
+    in_threads(fill, watch)
+    assert status(docs.conn, "docs")[0].embedded == 3000
+    assert set(docs.paid().values()) == {1}
 
 
 def test_what_is_read_is_what_was_defined(docs: VectorDatabase) -> None:
