@@ -167,9 +167,10 @@ def call_without_job(found: list[str], capacity: int) -> None:
     with connection() as conn:
         while due < end:
             time.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic())  # what a slow call left unused is gone: making up for it would be a burst
             page = next(pages)
             conn.execute("SELECT count(*) FROM azure_openai.create_embeddings('embedding', %s::text[], 100)", [page])
-            due += sum(len(text) for text in page) / 4 / (capacity * 1000 / 60)
+            due += sum(-(-len(text) // 4) for text in page) / (capacity * 1000 / 60)
 
 
 def configure(wanted: argparse.Namespace, *, job: bool) -> None:

@@ -121,7 +121,11 @@ class JobSettings(Section):
         " left out.",
     )
     workers: int = Field(
-        default=4, ge=1, le=16, description="Connections that work at the same time during `pulumi up`."
+        default=4,
+        ge=1,
+        le=16,
+        description="Connections that work at the same time during `pulumi up`, at most: fewer where the quota feeds no"
+        " more.",
     )
     timeout_seconds: int = Field(
         default=3600,
