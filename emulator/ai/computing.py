@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -15,7 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any
 
-_NICENESS = 5  # behind PostgreSQL, which has real work to do, where the system has no idle class
+ONLY_IDLE = "EMULATOR_MODEL_ONLY_IDLE"
+"""The variable that keeps the process to processors which nobody else wants, where it is set; Linux alone."""
+_NICENESS = 5  # behind PostgreSQL, which has real work to do
 # Pools of threads that wait for their next piece of work by spinning, for batches of some milliseconds.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -62,12 +63,13 @@ def _begin() -> None:
 
 
 def _step_back() -> None:
-    """Take the processor only while nobody else wants it: on the service, embeddings are computed on other machines.
+    """Let PostgreSQL go first: on the service, embeddings are computed on other machines.
 
-    Niceness is not enough for that: a statement that wakes up waits until the slice of the process before it is over,
-    some milliseconds, however nice that is; a process of the idle class it interrupts (Linux, sched(7)).
+    However nice a process is, a statement that wakes up waits until its slice is over, some milliseconds. A process of
+    Linux's idle class is interrupted at once, and stands still while others want every core (sched(7)): nothing for a
+    machine that does other work too, and right where the statements beside it are measured.
     """
-    if sys.platform == "linux":
+    if os.environ.get(ONLY_IDLE):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
         os.nice(_NICENESS)

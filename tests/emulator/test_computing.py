@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from emulator.ai.computing import OwnProcess
+from emulator.ai.computing import ONLY_IDLE, OwnProcess
 from emulator.ai.errors import ServiceError, invalid_request
 from tests.emulator.orphans import WAIT_SECONDS, outlives_its_parent
 
@@ -32,7 +32,17 @@ def refuse() -> None:
 def test_it_is_another_process_behind_postgresql(own_process: OwnProcess) -> None:
     """A computation must not hold the interpreter of the gateway, nor take the processor from the database."""
     assert own_process.submit(os.getpid).result(WAIT_SECONDS) != os.getpid()
-    assert own_process.submit(os.sched_getscheduler, 0).result(WAIT_SECONDS) == os.SCHED_IDLE
+    assert own_process.submit(os.nice, 0).result(WAIT_SECONDS) > os.nice(0)
+
+
+def test_it_takes_only_idle_processors_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For measurements of what a client's statements take beside it."""
+    monkeypatch.setenv(ONLY_IDLE, "1")
+    process = OwnProcess()
+    try:
+        assert process.submit(os.sched_getscheduler, 0).result(WAIT_SECONDS) == os.SCHED_IDLE
+    finally:
+        process.shutdown()
 
 
 def test_a_refusal_comes_back_whole(own_process: OwnProcess) -> None:
