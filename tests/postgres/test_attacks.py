@@ -125,6 +125,61 @@ def test_functions_and_operators_beside_the_keys_type_do_not_come_before_the_cat
     assert others(db) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "one", "two"), [("bigint", "1", "2"), ("app.code", "1", "2"), ("public.vector(2)", "[1,2]", "[3,4]")]
+)
+@pytest.mark.parametrize(("target", "template"), [("column", "{body}{flag}"), ("table", "{body}")])
+def test_what_comes_before_the_catalog_in_a_search_path_does_not_come_into_the_trigger(
+    db: VectorDatabase, attacker: Connection, target: str, template: str, key: str, one: str, two: str
+) -> None:
+    """The trigger runs as the engine's owner, in statements of whoever writes."""
+    attacker.execute("CREATE DOMAIN app.code AS bigint")
+    attacker.execute(f"CREATE TABLE app.docs (id {key} PRIMARY KEY, body text, flag boolean, n integer)".encode())
+    db.define("app.docs", target=target, template=template)
+    evil = "RETURNS {} LANGUAGE plpgsql AS $$BEGIN INSERT INTO app.seen VALUES (current_user, '{}'); RETURN {}; END$$"
+    for type_name in ("text", "bigint", "boolean", "oid", "regtype", "record", "public.vector"):
+        name = type_name.removeprefix("public.")
+        for operator, word in (("=", "equal"), ("<>", "unequal")):
+            function = f"app.{word}_{name}"
+            attacker.execute(
+                f"CREATE FUNCTION {function}({type_name}, {type_name}) {evil.format('boolean', word, 'true')}".encode()
+            )
+            attacker.execute(
+                f"CREATE OPERATOR app.{operator} (FUNCTION = {function}, LEFTARG = {type_name}, RIGHTARG = {type_name})".encode()
+            )
+    for arguments, returns, value in (
+        ("concat(text)", "text", "''"),
+        ("concat(text, text)", "text", "''"),
+        ("concat_ws(text, bigint)", "text", "''"),
+        ("current_setting(text, boolean)", "text", "''"),
+        ("pg_typeof(anyelement)", "regtype", "0"),
+        ("record_image_eq(record, record)", "boolean", "true"),
+    ):
+        attacker.execute(
+            f"CREATE FUNCTION app.{arguments} {evil.format(returns, arguments.split('(')[0], value)}".encode()
+        )
+    for schema in ("app", "pg_temp"):
+        attacker.execute(f"CREATE DOMAIN {schema}.regtype AS text".encode())
+        attacker.execute(f"CREATE DOMAIN {schema}.text AS pg_catalog.text CHECK (app.visible(VALUE))".encode())
+    attacker.execute("SET search_path = app, pg_temp, pg_catalog")
+    notes = [
+        (f"INSERT INTO app.docs VALUES ('{one}', 'x', true)", [one]),
+        ("UPDATE app.docs SET n = 1", []),
+        ("UPDATE app.docs SET body = 'X'", [one]),
+        ("UPDATE app.docs SET flag = false", [one] if "{flag}" in template else []),
+        (f"UPDATE app.docs SET id = '{two}'", [one, two]),
+        ("DELETE FROM app.docs", [two]),
+    ]
+    job = db.value("SELECT id FROM vectorize.job")
+    for statement, noted in notes:
+        attacker.execute(statement.encode())
+        assert db.rows(f"SELECT k1::text FROM vectorize_jobs.change_{job} ORDER BY 1") == [(k,) for k in noted], (
+            statement
+        )
+        db.work()
+    assert others(db) == []
+
+
 @pytest.mark.parametrize("target", ["column", "table"])
 def test_what_a_trigger_puts_off_runs_as_its_owner_and_not_at_the_workers_commit(
     db: VectorDatabase, attacker: Connection, target: str
