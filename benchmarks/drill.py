@@ -48,8 +48,9 @@ BATCH = 100  # the job's own default
 
 
 def library_texts() -> Iterator[str]:
-    """Yield docstrings of every Python package that is installed here: prose that nobody chose for this."""
-    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.py")):
+    """Yield docstrings of Python's packages and library that are installed here: prose that nobody chose for this."""
+    paths = (Path(sysconfig.get_paths()[place]) for place in ("purelib", "stdlib"))
+    for path in itertools.chain.from_iterable(sorted(place.rglob("*.py")) for place in paths):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -123,9 +124,10 @@ def main() -> None:
 
 def run(wanted: argparse.Namespace) -> Result:
     """Bring up, fill, write, declare, check."""
+    print(f"reading {wanted.rows:,} texts", file=sys.stderr)
+    found = texts(wanted.texts, wanted.rows)
     configure(wanted, job=False)
     tools("up", "--stack", STACK)
-    found = texts(wanted.texts, wanted.rows)
     before, beside_calls, during = Latencies(), Latencies(), Latencies()
     with connection() as admin, connection() as writer:
         admin.execute(TABLE.encode())
