@@ -113,7 +113,7 @@ clean: ## remove stacks, emulator, caches and .venv of this checkout
 	@$(RUN) clean
 
 .PHONY: bench bench-quick
-bench: ## measure the engine and its searches, about 25 to 35 minutes: make bench ARGS="--only B1,B6 --runs 3"
+bench: ## measure the engine and its searches, about 25 to 40 minutes: make bench ARGS="--only B1,B6 --runs 3"
 	@$(RUN) bench $(ARGS)
 
 bench-quick: ## see that every benchmark runs, in under 3 minutes
